@@ -1,0 +1,3 @@
+//! Peer-to-peer rooms for the browser.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]

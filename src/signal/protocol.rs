@@ -1,0 +1,254 @@
+//! The frames of the signalling protocol, version 1.
+//!
+//! Every frame is one JSON object with one key, the message's name: `{"signal":{"to":"…","data":{…}}}`. That form is
+//! decoded in one pass without buffering, and lets `data` stay the text that the sender wrote: the server relays it
+//! unread. Fields a reader doesn't know are ignored; messages it doesn't know are an error.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::ids::{Incarnation, Nonce, PeerId, Seq, Signature, TopicHash};
+
+/// The version both sides speak. A `hello` with another is refused with [`ErrorCode::Version`].
+pub const VERSION: u16 = 1;
+
+/// The path the signalling socket is served at.
+pub const PATH: &str = "/signal";
+
+/// The largest frame either side accepts, in bytes of UTF-8.
+pub const MAX_FRAME_BYTES: usize = 64 * 1024;
+
+/// A topic's name is 1 to this many bytes of UTF-8.
+pub const MAX_TOPIC_BYTES: usize = 128;
+
+/// What a client may send.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClientMessage {
+    /// Join a topic. The answer to the challenge, and the first message of every connection.
+    Hello(Hello),
+    /// Carry `data` to another member of the topic.
+    Signal {
+        /// The member to carry it to.
+        to: PeerId,
+        /// What to carry; the server does not read it.
+        data: Box<RawValue>,
+    },
+    /// Leave for good: the others are told at once, with reason [`LeftReason::Goodbye`].
+    Leave {},
+    /// Ask for a `pong`: a browser can't see the server's pings, and wants to know whether the socket still lives.
+    Ping {},
+}
+
+/// What a client says to join, with the proof that it holds the key behind its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocol version, [`VERSION`].
+    pub v: u16,
+    /// The blinded topic, [`blind_topic`].
+    pub topic: TopicHash,
+    /// The peer's public key.
+    pub id: PeerId,
+    /// Which life of this peer this is.
+    pub incarnation: Incarnation,
+    /// The signature over [`hello_bytes`].
+    pub sig: Signature,
+}
+
+/// What a server may send.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ServerMessage {
+    /// The first message of every connection.
+    Challenge {
+        /// The version the server speaks.
+        v: u16,
+        /// What to sign.
+        nonce: Nonce,
+        /// What the server will hold the client to.
+        limits: Limits,
+    },
+    /// The client has joined.
+    Welcome(Welcome),
+    /// Others have joined, or have come back with another incarnation or seq.
+    Joined {
+        /// Who.
+        members: Vec<Member>,
+    },
+    /// Others have left.
+    Left {
+        /// Who, and how.
+        members: Vec<Departed>,
+    },
+    /// What another member asked the server to carry.
+    Signal {
+        /// Who sent it; stamped by the server.
+        from: PeerId,
+        /// Which life of the sender; stamped by the server.
+        incarnation: Incarnation,
+        /// The sender's place in the join order; stamped by the server.
+        seq: Seq,
+        /// What the sender wrote.
+        data: Box<RawValue>,
+    },
+    /// Something the client sent was refused.
+    Error {
+        /// Why, for programs.
+        code: ErrorCode,
+        /// Why, for people.
+        message: String,
+        /// Which member it is about, where it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<PeerId>,
+    },
+    /// The answer to `ping`.
+    Pong {},
+}
+
+/// What a client learns when it has joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The client's own place in the join order.
+    pub seq: Seq,
+    /// Who makes the offer between the client and each of `members`.
+    pub offerer: Offerer,
+    /// The other members.
+    pub members: Vec<Member>,
+    /// How many members the topic has, the client included.
+    pub total: u32,
+    /// What to give to `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// Who makes the offer of a new pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Offerer {
+    /// The one who came later: the reader of this `welcome`.
+    Newcomer,
+}
+
+/// A member of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub id: PeerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Its place in the join order.
+    pub seq: Seq,
+}
+
+/// A member that has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departed {
+    /// Who.
+    pub id: PeerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// How.
+    pub reason: LeftReason,
+}
+
+/// How a member went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LeftReason {
+    /// It said so: remove it at once.
+    Goodbye,
+    /// Its socket ended without a word. Its links may live on: probe them before removing it.
+    Lost,
+}
+
+/// An entry of `RTCConfiguration.iceServers`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:`, `turn:` or `turns:` addresses.
+    pub urls: Vec<String>,
+    /// The user name, for TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The password, for TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// What a server holds its clients to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The largest frame, in bytes.
+    pub max_frame_bytes: u32,
+    /// The most members of one topic.
+    pub max_topic_members: u32,
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The frame is not JSON of the protocol's form. The connection goes on.
+    Malformed,
+    /// The message's name is unknown. The connection goes on.
+    UnknownType,
+    /// A second `hello`. The connection goes on.
+    AlreadyJoined,
+    /// A message that needs a topic, before `hello`. Closes.
+    NotJoined,
+    /// Another protocol version. Closes.
+    Version,
+    /// The signature does not prove the id. Closes.
+    BadSignature,
+    /// The topic has as many members as it may. Closes.
+    RoomFull,
+    /// The addressee is not in the sender's topic. The connection goes on.
+    UnknownPeer,
+    /// The same id joined again elsewhere and took this socket's place. Closes; coming back would take it in turn.
+    Replaced,
+    /// A later life of the same id is already known. Closes.
+    Stale,
+    /// The frame is over the limit. Closes.
+    TooLarge,
+    /// A binary frame; the protocol is text. Closes.
+    NotText,
+    /// No `hello` in time. Closes.
+    Timeout,
+    /// The client does not read what it is sent. Closes.
+    SlowReader,
+    /// Too many bad frames. Closes.
+    Abuse,
+    /// The origin of the page may not use this server. Closes.
+    Origin,
+    /// A code from a later version of the protocol.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the server knows of a topic called `name` (NFC, 1 to [`MAX_TOPIC_BYTES`] bytes): SHA-256 over
+/// `"converge/1 topic"`, a zero byte and the name.
+pub fn blind_topic(name: &str) -> TopicHash {
+    let mut hash = Sha256::new();
+    hash.update(b"converge/1 topic\0");
+    hash.update(name.as_bytes());
+    TopicHash::from_bytes(hash.finalize().into())
+}
+
+/// The bytes a client signs in `hello`: `"converge/1 hello"`, a zero byte, the nonce (32 bytes), the topic's hash
+/// (32 bytes), the incarnation (8 bytes, big-endian), and the origin the server sees in the upgrade request's
+/// `Origin` header, as UTF-8 (nothing where there is no such header).
+///
+/// The origin stands last because it alone has no fixed length.
+pub fn hello_bytes(nonce: &Nonce, origin: &str, topic: &TopicHash, incarnation: Incarnation) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(17 + 32 + 32 + 8 + origin.len());
+    bytes.extend_from_slice(b"converge/1 hello\0");
+    bytes.extend_from_slice(nonce.as_bytes());
+    bytes.extend_from_slice(topic.as_bytes());
+    bytes.extend_from_slice(&incarnation.to_be_bytes());
+    bytes.extend_from_slice(origin.as_bytes());
+    bytes
+}

@@ -1,0 +1,75 @@
+//! What can go wrong when joining and sending.
+
+use converge_signal::PeerId;
+use thiserror::Error;
+
+use crate::codec::CodecError;
+use crate::topic::TopicError;
+
+/// Why a room can't be joined.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The topic can't name a room.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The server's address is not one.
+    #[error("`{url}` is not a server's address: use ws://, wss://, http:// or https://, a host and no fragment")]
+    Server {
+        /// The address as given.
+        url: String,
+    },
+    /// The browser lacks something.
+    #[error("this browser has no {missing}: use a current version of Chrome, Edge, Firefox or Safari")]
+    Unsupported {
+        /// What.
+        missing: &'static str,
+    },
+}
+
+/// Why a message or a presence value was not sent, or not to everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Not in the room yet, so there is nobody to send to.
+    #[error("not in the room yet: wait until the status is connected")]
+    NotJoined,
+    /// Not in the room any more.
+    #[error("the room is closed: join it again")]
+    Closed,
+    /// The addressee is not in the room.
+    #[error("{} is not in the room", .peer.short())]
+    UnknownPeer {
+        /// The addressee.
+        peer: PeerId,
+    },
+    /// Too much waits for these peers already. The others, if any, got the message.
+    #[error("too much is waiting for {} peer(s): send again when their links have caught up", .peers.len())]
+    QueueFull {
+        /// The peers that won't get the message.
+        peers: Vec<PeerId>,
+    },
+    /// The value is too big.
+    #[error("{bytes} bytes are more than the {limit} that fit: send less at a time")]
+    TooLarge {
+        /// How many bytes it takes.
+        bytes: usize,
+        /// How many it may take.
+        limit: usize,
+    },
+    /// The channel's or slot's name is empty or too long.
+    #[error("`{name}` can't name a channel or slot: use 1 to 64 bytes")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// There are too many presence slots.
+    #[error("a peer has at most {limit} presence slots: reuse one")]
+    TooManySlots {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The value can't be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}

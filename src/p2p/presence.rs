@@ -1,0 +1,141 @@
+//! Presence: small values that each peer shows all others, in named slots, for as long as it is there.
+
+use std::collections::BTreeMap;
+
+use crate::codec::Payload;
+use crate::error::SendError;
+use crate::wire::{self, Frame, MAX_NAME_BYTES, MAX_PRESENCE_BYTES, MAX_SLOTS, Value};
+
+/// This peer's own presence. Nothing that comes from outside writes to it.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    slots: BTreeMap<String, Versioned>,
+    counter: u64,
+}
+
+/// Another peer's presence, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Theirs {
+    slots: BTreeMap<String, Versioned>,
+}
+
+#[derive(Debug)]
+struct Versioned {
+    counter: u64,
+    value: Option<Payload>,
+}
+
+impl Own {
+    /// Sets or clears a slot; false if that changes nothing.
+    pub(crate) fn set(&mut self, slot: &str, value: Option<Payload>) -> Result<bool, SendError> {
+        if slot.is_empty() || slot.len() > MAX_NAME_BYTES {
+            return Err(SendError::Name { name: slot.to_owned() });
+        }
+        if let Some(bytes) = value.as_ref().map(|v| v.bytes.len()).filter(|bytes| *bytes > MAX_PRESENCE_BYTES) {
+            return Err(SendError::TooLarge { bytes, limit: MAX_PRESENCE_BYTES });
+        }
+        match self.slots.get(slot) {
+            Some(old) if old.value == value => return Ok(false),
+            None if value.is_none() => return Ok(false),
+            None if self.slots.len() >= MAX_SLOTS => return Err(SendError::TooManySlots { limit: MAX_SLOTS }),
+            _ => {}
+        }
+        self.counter += 1;
+        self.slots.insert(slot.to_owned(), Versioned { counter: self.counter, value });
+        Ok(true)
+    }
+
+    pub(crate) fn get(&self, slot: &str) -> Option<&Payload> {
+        self.slots.get(slot)?.value.as_ref()
+    }
+
+    /// The slots that have ever been set: a cleared one is told too, for the other side may know an older value.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &str> {
+        self.slots.keys().map(String::as_str)
+    }
+
+    /// The frame that tells a slot's newest value.
+    pub(crate) fn frame(&self, slot: &str) -> Option<Result<Vec<u8>, wire::WireError>> {
+        let (slot, versioned) = self.slots.get_key_value(slot)?;
+        let value = versioned.value.as_ref().map(|v| Value { codec: v.codec, bytes: &v.bytes });
+        Some(Frame::Presence { slot, counter: versioned.counter, value }.encode())
+    }
+}
+
+impl Theirs {
+    /// Takes a value in, if it is newer than what is known; true if the slot's value changed.
+    ///
+    /// The counter orders the values of one life of the peer; a later life starts with [`Theirs::clear`].
+    pub(crate) fn take(&mut self, slot: &str, counter: u64, value: Option<Payload>) -> Result<bool, wire::WireError> {
+        let slots = self.slots.len();
+        match self.slots.get_mut(slot) {
+            Some(known) if counter <= known.counter => Ok(false),
+            Some(known) => {
+                let changed = known.value != value;
+                *known = Versioned { counter, value };
+                Ok(changed)
+            }
+            None if slots >= MAX_SLOTS => {
+                Err(wire::WireError::TooMuch { what: "number of presence slots", limit: MAX_SLOTS })
+            }
+            None => {
+                let changed = value.is_some();
+                self.slots.insert(slot.to_owned(), Versioned { counter, value });
+                Ok(changed)
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, slot: &str) -> Option<&Payload> {
+        self.slots.get(slot)?.value.as_ref()
+    }
+
+    /// Forgets everything; returns the slots that had a value.
+    pub(crate) fn clear(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.slots).into_iter().filter(|(_, v)| v.value.is_some()).map(|(slot, _)| slot).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn json(text: &str) -> Option<Payload> {
+        Some(Payload { codec: 1, bytes: text.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn an_older_value_never_replaces_a_newer_one() {
+        let mut theirs = Theirs::default();
+        assert!(theirs.take("name", 2, json("b")).unwrap());
+        assert!(!theirs.take("name", 1, json("a")).unwrap());
+        assert!(!theirs.take("name", 2, json("c")).unwrap());
+        assert_eq!(theirs.get("name"), json("b").as_ref());
+        assert!(theirs.take("name", 3, None).unwrap());
+        assert!(!theirs.take("name", 2, json("b")).unwrap(), "a cleared slot must not come back");
+    }
+
+    #[test]
+    fn setting_the_same_value_again_is_no_change() {
+        let mut own = Own::default();
+        assert!(own.set("a", json("1")).unwrap());
+        assert!(!own.set("a", json("1")).unwrap());
+        assert!(own.set("a", None).unwrap());
+        assert!(!own.set("b", None).unwrap());
+    }
+
+    #[test]
+    fn limits_hold_on_both_sides() {
+        let mut own = Own::default();
+        let mut theirs = Theirs::default();
+        for n in 0..MAX_SLOTS as u64 {
+            own.set(&n.to_string(), json("1")).unwrap();
+            theirs.take(&n.to_string(), 1, json("1")).unwrap();
+        }
+        assert!(matches!(own.set("more", json("1")), Err(SendError::TooManySlots { .. })));
+        assert!(theirs.take("more", 1, json("1")).is_err());
+        assert!(matches!(own.set("", json("1")), Err(SendError::Name { .. })));
+        assert!(matches!(own.set("0", json(&"x".repeat(MAX_PRESENCE_BYTES + 1))), Err(SendError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,101 @@
+//! Topics: what people call a room.
+
+use std::fmt;
+
+use converge_signal::TopicHash;
+use converge_signal::protocol::{MAX_TOPIC_BYTES, blind_topic};
+use thiserror::Error;
+
+/// The name of a room: 1 to 128 bytes of UTF-8 in Unicode normal form C, so that `é` typed on two keyboards is one
+/// room.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Topic(String);
+
+/// Why a text can't name a room.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// There is no text.
+    #[error("a topic needs a name: give it at least one character")]
+    Empty,
+    /// The text is too long.
+    #[error("a topic's name has at most {MAX_TOPIC_BYTES} bytes, this one has {bytes}: shorten it")]
+    TooLong {
+        /// How many bytes of UTF-8 the name has.
+        bytes: usize,
+    },
+}
+
+impl Topic {
+    /// The topic of this name.
+    ///
+    /// # Errors
+    /// If the name, normalised, is empty or longer than 128 bytes.
+    pub fn new(name: &str) -> Result<Self, TopicError> {
+        // Normalising can at most triple the length: what is far over the limit is refused before any work.
+        if name.len() > MAX_TOPIC_BYTES * 4 {
+            return Err(TopicError::TooLong { bytes: name.len() });
+        }
+        let name = normalise(name);
+        match name.len() {
+            0 => Err(TopicError::Empty),
+            1..=MAX_TOPIC_BYTES => Ok(Self(name)),
+            bytes => Err(TopicError::TooLong { bytes }),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the server gets to know of it.
+    pub fn blind(&self) -> TopicHash {
+        blind_topic(&self.0)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Topic({:?})", self.0)
+    }
+}
+
+// The browser has the Unicode tables; on the host a crate brings them.
+#[cfg(target_family = "wasm")]
+fn normalise(name: &str) -> String {
+    crate::browser::nfc(name)
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn normalise(name: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    name.nfc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_spellings_of_one_name_are_one_topic() {
+        let composed = Topic::new("caf\u{e9}").map(|t| t.blind());
+        let decomposed = Topic::new("cafe\u{301}").map(|t| t.blind());
+        assert!(composed.is_ok());
+        assert_eq!(composed, decomposed);
+    }
+
+    #[test]
+    fn names_of_no_or_too_many_bytes_are_refused() {
+        assert_eq!(Topic::new(""), Err(TopicError::Empty));
+        assert!(Topic::new(&"é".repeat(64)).is_ok());
+        assert_eq!(Topic::new(&"é".repeat(65)), Err(TopicError::TooLong { bytes: 130 }));
+        assert!(Topic::new(&"x".repeat(100_000)).is_err());
+    }
+}

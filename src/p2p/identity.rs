@@ -21,6 +21,11 @@ impl Identity {
         Self { key: SigningKey::from_bytes(secret), incarnation }
     }
 
+    /// The same peer, that many lives later.
+    pub fn reborn(&self, lives: u64) -> Self {
+        Self { key: self.key.clone(), incarnation: self.incarnation.saturating_add(lives) }
+    }
+
     /// The public key: what others know this peer by.
     pub fn id(&self) -> PeerId {
         PeerId::from_bytes(self.key.verifying_key().to_bytes())

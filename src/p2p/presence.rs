@@ -54,6 +54,12 @@ impl Own {
         self.slots.keys().map(String::as_str)
     }
 
+    /// Every slot that has a value, to be set again in a next life.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn values(&self) -> Vec<(String, Payload)> {
+        self.slots.iter().filter_map(|(slot, v)| Some((slot.clone(), v.value.clone()?))).collect()
+    }
+
     /// The frame that tells a slot's newest value.
     pub(crate) fn frame(&self, slot: &str) -> Option<Result<Vec<u8>, wire::WireError>> {
         let (slot, versioned) = self.slots.get_key_value(slot)?;

@@ -353,11 +353,6 @@ impl RoomCore {
         self.own.get(slot)
     }
 
-    /// Every slot of this peer's own presence that has a value.
-    pub fn own_presence(&self) -> Vec<(String, Payload)> {
-        self.own.slots().filter_map(|slot| Some((slot.to_owned(), self.own.get(slot)?.clone()))).collect()
-    }
-
     /// A slot of a member's presence, as far as it is known.
     pub fn presence_of(&self, peer: PeerId, slot: &str) -> Option<&Payload> {
         self.peers.get(&peer)?.presence.get(slot)

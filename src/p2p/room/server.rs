@@ -81,7 +81,7 @@ impl RoomCore {
     fn ping_server(&mut self, now: Time) {
         if let Socket::Joined { pong_by: pong_by @ None, .. } = &mut self.socket {
             *pong_by = Some(now + self.config.timings.server_pong);
-            self.to_server(&ClientMessage::Ping {});
+            self.tell_server(&ClientMessage::Ping {});
         }
     }
 
@@ -98,7 +98,7 @@ impl RoomCore {
         }
     }
 
-    fn to_server(&mut self, message: &ClientMessage) {
+    fn tell_server(&mut self, message: &ClientMessage) {
         // Nothing in these messages can fail to serialise: there are no maps with odd keys and no foreign impls.
         if let Ok(text) = serde_json::to_string(message) {
             self.out.push_back(Output::SendSocket(text));
@@ -111,7 +111,7 @@ impl RoomCore {
             && let Ok(text) = serde_json::to_string(negotiation)
             && let Ok(data) = RawValue::from_string(text)
         {
-            self.to_server(&ClientMessage::Signal { to, data });
+            self.tell_server(&ClientMessage::Signal { to, data });
         }
     }
 
@@ -129,7 +129,7 @@ impl RoomCore {
             ServerMessage::Challenge { v, .. } if v != VERSION => self.close(CloseReason::Version),
             ServerMessage::Challenge { nonce, .. } if joining => {
                 let hello = self.config.identity.hello(&nonce, &self.config.origin, self.config.topic);
-                self.to_server(&ClientMessage::Hello(hello));
+                self.tell_server(&ClientMessage::Hello(hello));
             }
             ServerMessage::Welcome(welcome) if joining => self.welcome(now, welcome),
             ServerMessage::Error { code, message, peer } => self.server_error(now, code, message, peer),
@@ -196,7 +196,7 @@ impl RoomCore {
     pub(super) fn close(&mut self, reason: CloseReason) {
         let goodbye = reason == CloseReason::Left;
         if matches!(self.socket, Socket::Joined { .. }) && goodbye {
-            self.to_server(&ClientMessage::Leave {});
+            self.tell_server(&ClientMessage::Leave {});
         }
         if !matches!(self.socket, Socket::Closed { .. }) {
             self.out.push_back(Output::CloseSocket { goodbye });

@@ -1,0 +1,248 @@
+//! The tab's own identity: made once, kept in `sessionStorage`, and claimed so that a duplicated tab, which starts
+//! with a copy of that storage, notices and makes its own.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use converge_signal::PeerId;
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, BroadcastChannel, MessageEvent, Storage};
+
+use super::ext::LockManager;
+use super::listen::{Listener, Timeout};
+use crate::identity::Identity;
+
+const KEY: &str = "converge:key";
+const INCARNATION: &str = "converge:incarnation";
+
+/// How long to wait for the lock of a key found in storage. The page before a reload has gone by then; a tab that is
+/// still there has not.
+const LOCK_WAIT_MS: i32 = 300;
+
+/// How long another tab has to answer on the broadcast channel, where there are no locks.
+const ANSWER_WAIT_MS: i32 = 150;
+
+thread_local! {
+    /// The claim that the rooms of this page share.
+    static CURRENT: RefCell<Weak<Claim>> = const { RefCell::new(Weak::new()) };
+    /// Where storage is forbidden the key still lasts as long as the page.
+    static UNSTORED: RefCell<Option<([u8; 32], u64)>> = const { RefCell::new(None) };
+}
+
+/// This page's hold on its key. Dropping it lets go.
+pub(super) struct Claim {
+    secret: [u8; 32],
+    release: RefCell<Option<Function>>,
+    /// Answers tabs that ask for the key, where there are no locks.
+    _answering: Option<(BroadcastChannel, Listener)>,
+}
+
+impl Claim {
+    /// The identity in its next life.
+    pub(super) fn next_life(&self) -> Identity {
+        Identity::from_secret(&self.secret, next_incarnation(&self.secret))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(release) = self.release.take() {
+            let _ = release.call0(&JsValue::UNDEFINED);
+        }
+        if let Some((channel, _)) = &self._answering {
+            channel.close();
+        }
+    }
+}
+
+/// Claims the tab's key, or makes one. Takes no time in a new tab; after a reload, as long as the old page takes to go.
+pub(super) async fn claim() -> Result<Rc<Claim>, JsValue> {
+    if let Some(claim) = CURRENT.with_borrow(Weak::upgrade) {
+        return Ok(claim);
+    }
+    let mut held = None;
+    if let Some(secret) = stored_secret() {
+        held = hold(secret).await;
+        // Two rooms of one page may have waited side by side.
+        if let Some(claim) = CURRENT.with_borrow(Weak::upgrade) {
+            return Ok(claim);
+        }
+    }
+    let claim = match held {
+        Some(claim) => Rc::new(claim),
+        None => fresh()?,
+    };
+    CURRENT.set(Rc::downgrade(&claim));
+    Ok(claim)
+}
+
+/// A new key. It is nobody else's, so there is no need to wait for the lock.
+fn fresh() -> Result<Rc<Claim>, JsValue> {
+    let mut secret = [0; 32];
+    random_bytes(&mut secret)?;
+    let stored = storage().is_some_and(|storage| {
+        storage.set_item(KEY, &data_encoding::BASE32_NOPAD.encode(&secret)).is_ok()
+            && storage.set_item(INCARNATION, "0").is_ok()
+    });
+    if !stored {
+        UNSTORED.set(Some((secret, 0)));
+    }
+    let name = lock_name(&secret);
+    let claim = Rc::new(Claim { secret, release: RefCell::new(None), _answering: answering(&name) });
+    if let Some(locks) = locks() {
+        let weak = Rc::downgrade(&claim);
+        spawn_local(async move {
+            if let Some(release) = lock(&locks, &name).await {
+                match weak.upgrade() {
+                    Some(claim) => claim.release.replace(Some(release)),
+                    None => release.call0(&JsValue::UNDEFINED).ok().and(None),
+                };
+            }
+        });
+    }
+    Ok(claim)
+}
+
+/// Holds a key found in storage, unless another tab does.
+async fn hold(secret: [u8; 32]) -> Option<Claim> {
+    let name = lock_name(&secret);
+    let release = match locks() {
+        Some(locks) => Some(lock(&locks, &name).await?),
+        None if claimed_elsewhere(&name).await => return None,
+        None => None,
+    };
+    Some(Claim { secret, release: RefCell::new(release), _answering: answering(&name) })
+}
+
+/// The names carry the public half: other pages of this origin can list them.
+fn lock_name(secret: &[u8; 32]) -> String {
+    let id: PeerId = Identity::from_secret(secret, 0).id();
+    format!("converge:{id}")
+}
+
+/// Takes a lock; returns the function that gives it back, or nothing if another page holds on to it.
+async fn lock(locks: &LockManager, name: &str) -> Option<Function> {
+    let abort = AbortController::new().ok()?;
+    let options = Object::new();
+    Reflect::set(&options, &"signal".into(), &abort.signal()).ok()?;
+    let release: Rc<RefCell<Option<Function>>> = Rc::default();
+
+    let mut granted_handler = None;
+    let mut timeout = None;
+    let mut request = None;
+    let granted = Promise::new(&mut |resolve, _| {
+        let (release, done) = (release.clone(), resolve.clone());
+        // The lock is held until the promise that this handler returns is resolved.
+        let handler = Closure::<dyn FnMut(JsValue) -> Promise>::new(move |_| {
+            let held = Promise::new(&mut |let_go, _| {
+                release.replace(Some(let_go));
+            });
+            let _ = done.call0(&JsValue::UNDEFINED);
+            held
+        });
+        request = locks.request(name, &options, handler.as_ref()).ok();
+        granted_handler = Some(handler);
+        let abort = abort.clone();
+        timeout = Timeout::new(LOCK_WAIT_MS, move || {
+            abort.abort();
+            let _ = resolve.call0(&JsValue::UNDEFINED);
+        });
+    });
+    let request = request?;
+    let _ = JsFuture::from(granted).await;
+    drop(timeout);
+    // The request ends when the lock is given back, or with an error if the wait was cut short: nobody waits for it,
+    // but its rejection must not count as unhandled.
+    spawn_local(async move {
+        let _ = JsFuture::from(request).await;
+    });
+    release.take()
+}
+
+/// Asks the other tabs whether one of them has this key.
+async fn claimed_elsewhere(name: &str) -> bool {
+    let Ok(channel) = BroadcastChannel::new(name) else { return false };
+    let answered: Rc<RefCell<bool>> = Rc::default();
+    let mut listener = None;
+    let mut timeout = None;
+    let waited = Promise::new(&mut |resolve, _| {
+        let (answered, done) = (answered.clone(), resolve.clone());
+        listener = Some(Listener::new(&channel, "message", move |event| {
+            if is_text(&event, "mine") {
+                answered.replace(true);
+                let _ = done.call0(&JsValue::UNDEFINED);
+            }
+        }));
+        timeout = Timeout::new(ANSWER_WAIT_MS, move || {
+            let _ = resolve.call0(&JsValue::UNDEFINED);
+        });
+    });
+    if channel.post_message(&"whose?".into()).is_ok() && timeout.is_some() {
+        let _ = JsFuture::from(waited).await;
+    }
+    drop(listener);
+    channel.close();
+    answered.take()
+}
+
+fn answering(name: &str) -> Option<(BroadcastChannel, Listener)> {
+    if locks().is_some() {
+        return None;
+    }
+    let channel = BroadcastChannel::new(name).ok()?;
+    let reply = channel.clone();
+    let listener = Listener::new(&channel, "message", move |event| {
+        if is_text(&event, "whose?") {
+            let _ = reply.post_message(&"mine".into());
+        }
+    });
+    Some((channel, listener))
+}
+
+fn is_text(event: &web_sys::Event, text: &str) -> bool {
+    event.dyn_ref::<MessageEvent>().is_some_and(|event| event.data().as_string().as_deref() == Some(text))
+}
+
+/// Missing over plain http, where pages are no secure context.
+fn locks() -> Option<LockManager> {
+    let navigator = web_sys::window()?.navigator();
+    let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
+    (!locks.is_undefined() && !locks.is_null()).then(|| locks.unchecked_into())
+}
+
+/// Forbidden where cookies are.
+fn storage() -> Option<Storage> {
+    web_sys::window()?.session_storage().ok().flatten()
+}
+
+fn stored_secret() -> Option<[u8; 32]> {
+    let text = storage().and_then(|storage| storage.get_item(KEY).ok().flatten());
+    match text {
+        Some(text) => data_encoding::BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok(),
+        None => UNSTORED.with_borrow(|unstored| unstored.map(|(secret, _)| secret)),
+    }
+}
+
+fn next_incarnation(secret: &[u8; 32]) -> u64 {
+    let stored = storage().and_then(|storage| {
+        let last: u64 = storage.get_item(INCARNATION).ok().flatten()?.parse().ok()?;
+        let next = last.saturating_add(1);
+        storage.set_item(INCARNATION, &next.to_string()).ok()?;
+        Some(next)
+    });
+    stored.unwrap_or_else(|| {
+        UNSTORED.with_borrow_mut(|unstored| {
+            let (_, last) = unstored.get_or_insert((*secret, 0));
+            *last += 1;
+            *last
+        })
+    })
+}
+
+/// Fills the buffer with random bytes, good enough for keys.
+pub(super) fn random_bytes(buffer: &mut [u8]) -> Result<(), JsValue> {
+    let crypto = web_sys::window().ok_or(JsValue::UNDEFINED)?.crypto()?;
+    crypto.get_random_values_with_u8_array(buffer).map(|_| ())
+}

@@ -1,0 +1,94 @@
+//! What to join, and how.
+
+use converge_signal::protocol::PATH;
+
+use crate::error::JoinError;
+use crate::identity::Identity;
+use crate::timer::Timings;
+
+/// What to join, and how.
+///
+/// ```
+/// use converge_p2p::Options;
+///
+/// let here = Options::new("lobby");
+/// let elsewhere = Options::new("lobby").server("wss://meet.example/signal");
+/// assert_ne!(here, elsewhere);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    pub(crate) topic: String,
+    pub(crate) server: Option<String>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) timings: Timings,
+}
+
+impl Options {
+    /// Joins the topic of this name, at the server that the page came from.
+    ///
+    /// The name is checked when joining: 1 to 128 bytes of UTF-8.
+    pub fn new(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into(), server: None, identity: None, timings: Timings::default() }
+    }
+
+    /// Uses another server: a `ws`, `wss`, `http` or `https` address. Without a path, `/signal` is meant.
+    pub fn server(mut self, url: impl Into<String>) -> Self {
+        self.server = Some(url.into());
+        self
+    }
+
+    /// Joins as this peer instead of as the tab's own, which is kept in `sessionStorage`. For several peers in one
+    /// page, or where the application keeps the key. Give each join a higher incarnation than the one before.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Waits longer or shorter than by default.
+    pub fn timings(mut self, timings: Timings) -> Self {
+        self.timings = timings;
+        self
+    }
+
+    /// The address of the signalling socket, for a page from `origin` (`https://host:port`).
+    #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser has an origin"))]
+    pub(crate) fn socket_url(&self, origin: &str) -> Result<String, JoinError> {
+        let url = self.server.as_deref().unwrap_or(origin).trim();
+        let bad = || JoinError::Server { url: url.to_owned() };
+        let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => "ws",
+            "wss" | "https" => "wss",
+            _ => return Err(bad()),
+        };
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        if host.is_empty() || rest.contains(['#', ' ', '\\']) {
+            return Err(bad());
+        }
+        Ok(match rest[host.len()..].trim_start_matches('/') {
+            "" => format!("{scheme}://{host}{PATH}"),
+            _ => format!("{scheme}://{rest}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_at_the_page_s_own_server_unless_told_otherwise() {
+        let url = |server: Option<&str>| {
+            let options = Options { server: server.map(str::to_owned), ..Options::new("x") };
+            options.socket_url("http://localhost:3000").ok()
+        };
+        let is = |text: &str| Some(text.to_owned());
+        assert_eq!(url(None), is("ws://localhost:3000/signal"));
+        assert_eq!(url(Some("https://meet.example")), is("wss://meet.example/signal"));
+        assert_eq!(url(Some("https://meet.example/")), is("wss://meet.example/signal"));
+        assert_eq!(url(Some("wss://meet.example/a/b?c=d")), is("wss://meet.example/a/b?c=d"));
+        for bad in ["", "meet.example", "ftp://meet.example", "ws://", "ws:///signal", "ws://a b", "ws://a/#b"] {
+            assert_eq!(url(Some(bad)), None, "{bad}");
+        }
+    }
+}

@@ -336,9 +336,7 @@ pub(crate) fn receive<T, C: Codec<T>>(
     let Event::Message { from, channel, direct, payload } = event else { return None };
     (channel == name).then(|| match payload.decode::<T, C>() {
         Ok(value) => Ok(Received { from: *from, direct: *direct, value, number }),
-        Err(error) => {
-            Err(BadMessage { from: *from, channel: channel.clone(), payload: payload.clone(), error })
-        }
+        Err(error) => Err(BadMessage { from: *from, channel: channel.clone(), payload: payload.clone(), error }),
     })
 }
 

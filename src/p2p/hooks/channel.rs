@@ -74,13 +74,8 @@ where
     C: Codec<T> + 'static,
 {
     let room = use_room();
-    let channel = UseChannel {
-        room,
-        name,
-        messages: RwSignal::new(Vec::new()),
-        error: RwSignal::new(None),
-        types: PhantomData,
-    };
+    let channel =
+        UseChannel { room, name, messages: RwSignal::new(Vec::new()), error: RwSignal::new(None), types: PhantomData };
     let number = StoredValue::new(0);
     room.on_event(move |event| match receive::<T, C>(event, name, number.try_get_value().unwrap_or_default()) {
         Some(Ok(message)) => {

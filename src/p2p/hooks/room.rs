@@ -94,7 +94,9 @@ pub fn provide_room(options: impl Into<Signal<Options>>) -> Room {
 pub fn use_room() -> Room {
     match try_use_room() {
         Some(room) => room,
-        None => panic!("no room in context: call `provide_room(Options::new(topic))` in this component or one above it"),
+        None => {
+            panic!("no room in context: call `provide_room(Options::new(topic))` in this component or one above it")
+        }
     }
 }
 
@@ -144,9 +146,7 @@ pub fn use_room_status() -> Signal<Status> {
 /// As [`use_room`].
 pub fn use_peers() -> Signal<Vec<Peer>> {
     let room = use_room();
-    Signal::derive(move || {
-        room.peers.try_get().unwrap_or_default().into_iter().map(|id| Peer { id, room }).collect()
-    })
+    Signal::derive(move || room.peers.try_get().unwrap_or_default().into_iter().map(|id| Peer { id, room }).collect())
 }
 
 /// Another member of the room. Reading one that has gone never panics.
@@ -366,10 +366,8 @@ impl Room {
         P: Default + Send + Sync + 'static,
     {
         self.write(|state| {
-            let (signal, users) = state
-                .slots
-                .entry(slot)
-                .or_insert_with(|| (Box::new(ArcRwSignal::new(P::default())), 0));
+            let (signal, users) =
+                state.slots.entry(slot).or_insert_with(|| (Box::new(ArcRwSignal::new(P::default())), 0));
             let signal = signal.downcast_ref::<ArcRwSignal<P>>()?.clone();
             *users += 1;
             Some(signal)

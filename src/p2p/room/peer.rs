@@ -105,7 +105,9 @@ impl Peer {
     /// Shows a slot of our presence: now, or the newest value when the link can take it. Without a channel there is
     /// nothing to do: it gets every slot when one opens.
     pub(super) fn show(&mut self, own: &Own, slot: &str, out: &mut VecDeque<Output>) {
-        let Some(link) = self.link.as_ref().filter(|link| !matches!(link.stage, Stage::Dialling { .. })) else { return };
+        let Some(link) = self.link.as_ref().filter(|link| !matches!(link.stage, Stage::Dialling { .. })) else {
+            return;
+        };
         if !link.writable {
             self.unseen.insert(slot.to_owned());
         } else if let Some(Ok(frame)) = own.frame(slot) {

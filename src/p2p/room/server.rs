@@ -1,7 +1,7 @@
 //! The way to the server: joining, staying, coming back.
 
-use converge_signal::protocol::{ClientMessage, ErrorCode, LeftReason, Member, ServerMessage, VERSION, Welcome};
 use converge_signal::PeerId;
+use converge_signal::protocol::{ClientMessage, ErrorCode, LeftReason, Member, ServerMessage, VERSION, Welcome};
 use serde_json::value::RawValue;
 
 use super::{MAX_PEERS, Output, RoomCore};

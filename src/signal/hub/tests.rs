@@ -211,7 +211,8 @@ fn a_signature_for_another_origin_nonce_or_topic_proves_nothing() {
         let hello = Hello { v: 1, topic, id, incarnation: 1, sig };
         assert_eq!(proves(&hello, &nonce, "http://page"), good);
     }
-    let nobody = Hello { v: 1, topic, id: PeerId::from_bytes([255; 32]), incarnation: 1, sig: Signature::from_bytes([0; 64]) };
+    let nobody =
+        Hello { v: 1, topic, id: PeerId::from_bytes([255; 32]), incarnation: 1, sig: Signature::from_bytes([0; 64]) };
     assert!(!proves(&nobody, &nonce, "http://page"));
 }
 

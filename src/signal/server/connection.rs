@@ -124,11 +124,12 @@ pub(super) async fn serve(socket: WebSocket, shared: Arc<Shared>, nonce: Nonce, 
     let ping_every = settings.ping_every.mul_f64(0.9 + 0.1 * (conn % 16) as f64 / 16.0);
     let hello_by = Instant::now() + settings.hello_within;
     let mut joined = false;
+    let mut reading = true;
     let mut pinged = false;
     let mut quiet_until = Instant::now() + ping_every;
     loop {
         tokio::select! {
-            message = stream.next() => {
+            message = stream.next(), if reading => {
                 pinged = false;
                 quiet_until = Instant::now() + ping_every;
                 match message {
@@ -146,6 +147,8 @@ pub(super) async fn serve(socket: WebSocket, shared: Arc<Shared>, nonce: Nonce, 
                     // tungstenite's capacity error is not told apart by type through axum.
                     Some(Err(error)) if error.to_string().contains("too long") => {
                         shared.handle(Input::Violation { conn, code: ErrorCode::TooLarge });
+                        // Nothing more can be read, but there is still to be said why.
+                        reading = false;
                     }
                     Some(Err(_)) | None => return,
                 }

@@ -1,0 +1,207 @@
+//! The server over real sockets on a free port.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod endings;
+mod hostile;
+mod membership;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use converge_signal::protocol::{
+    ClientMessage, ErrorCode, Hello, Member, ServerMessage, VERSION, Welcome, blind_topic, hello_bytes,
+};
+use converge_signal::server::{Settings, Signalling};
+use converge_signal::{Incarnation, Nonce, PeerId, Signature};
+use ed25519_dalek::{Signer, SigningKey};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::value::RawValue;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+const ORIGIN: &str = "https://page.example";
+
+/// A test that waits this long for an answer has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a free port of the loopback interface; ends with the test's runtime.
+struct Server {
+    addr: SocketAddr,
+    signalling: Signalling,
+}
+
+impl Server {
+    async fn start(settings: Settings) -> Self {
+        let signalling = Signalling::new(settings).unwrap();
+        let addr = serve(signalling.router()).await;
+        Self { addr, signalling }
+    }
+
+    async fn with_defaults() -> Self {
+        Self::start(Settings::default()).await
+    }
+
+    /// A socket that has read the challenge.
+    async fn connect(&self, secret: u8) -> Tab {
+        Tab::connect(self.addr, secret).await
+    }
+
+    /// A member of a topic.
+    async fn join(&self, secret: u8, topic: &str) -> Tab {
+        let mut tab = self.connect(secret).await;
+        tab.hello(topic, 1).await;
+        tab.welcome().await;
+        tab
+    }
+
+    /// Waits until all that happened has been taken in.
+    async fn until(&self, what: &str, done: impl Fn(&Signalling) -> bool) {
+        let polled = async {
+            while !done(&self.signalling) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, polled).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+}
+
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    addr
+}
+
+/// What a client does, well behaved or not.
+struct Tab {
+    key: SigningKey,
+    nonce: Nonce,
+    socket: WebSocketStream<TcpStream>,
+}
+
+/// What a socket got.
+#[derive(Debug)]
+enum Got {
+    Frame(ServerMessage),
+    /// The socket was closed, with this code if there was a close frame.
+    Closed(Option<u16>),
+}
+
+impl Tab {
+    async fn connect(addr: SocketAddr, secret: u8) -> Self {
+        let mut request = format!("ws://{addr}/signal").into_client_request().unwrap();
+        request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
+        let stream = TcpStream::connect(addr).await.unwrap();
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        let key = SigningKey::from_bytes(&[secret; 32]);
+        let mut tab = Self { key, nonce: Nonce::from_bytes([0; 32]), socket };
+        match tab.frame().await {
+            ServerMessage::Challenge { v: VERSION, nonce, .. } => tab.nonce = nonce,
+            other => panic!("expected a challenge, got {other:?}"),
+        }
+        tab
+    }
+
+    fn id(&self) -> PeerId {
+        PeerId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    /// A hello that is right in every way; hostile tests change it.
+    fn signed(&self, topic: &str, incarnation: Incarnation) -> Hello {
+        self.signed_for(ORIGIN, topic, incarnation)
+    }
+
+    fn signed_for(&self, origin: &str, topic: &str, incarnation: Incarnation) -> Hello {
+        let topic = blind_topic(topic);
+        let sig = self.key.sign(&hello_bytes(&self.nonce, origin, &topic, incarnation));
+        Hello { v: VERSION, topic, id: self.id(), incarnation, sig: Signature::from_bytes(sig.to_bytes()) }
+    }
+
+    async fn hello(&mut self, topic: &str, incarnation: Incarnation) {
+        let hello = self.signed(topic, incarnation);
+        self.say(&ClientMessage::Hello(hello)).await;
+    }
+
+    async fn signal(&mut self, to: PeerId, data: &str) {
+        let data = RawValue::from_string(serde_json::to_string(data).unwrap()).unwrap();
+        self.say(&ClientMessage::Signal { to, data }).await;
+    }
+
+    async fn say(&mut self, message: &ClientMessage) {
+        self.text(&serde_json::to_string(message).unwrap()).await;
+    }
+
+    async fn text(&mut self, text: &str) {
+        self.message(Message::text(text)).await;
+    }
+
+    async fn message(&mut self, message: Message) {
+        // A server that has closed already is seen when reading.
+        let _ = self.socket.send(message).await;
+    }
+
+    async fn next(&mut self) -> Got {
+        loop {
+            let next = timeout(PATIENCE, self.socket.next()).await.expect("the server says nothing");
+            return match next {
+                Some(Ok(Message::Text(text))) => Got::Frame(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Close(frame))) => Got::Closed(frame.map(|frame| frame.code.into())),
+                Some(Ok(other)) => panic!("a frame of no kind the protocol has: {other:?}"),
+                Some(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_)))
+                | None => Got::Closed(None),
+                Some(Err(error)) => panic!("{error}"),
+            };
+        }
+    }
+
+    async fn frame(&mut self) -> ServerMessage {
+        match self.next().await {
+            Got::Frame(frame) => frame,
+            Got::Closed(code) => panic!("closed with {code:?}"),
+        }
+    }
+
+    async fn welcome(&mut self) -> Welcome {
+        match self.frame().await {
+            ServerMessage::Welcome(welcome) => welcome,
+            other => panic!("expected a welcome, got {other:?}"),
+        }
+    }
+
+    async fn joined(&mut self) -> Vec<Member> {
+        match self.frame().await {
+            ServerMessage::Joined { members } => members,
+            other => panic!("expected joined, got {other:?}"),
+        }
+    }
+
+    async fn error(&mut self) -> ErrorCode {
+        match self.frame().await {
+            ServerMessage::Error { code, message, .. } => {
+                assert!(!message.is_empty(), "{code:?} comes without words");
+                code
+            }
+            other => panic!("expected an error, got {other:?}"),
+        }
+    }
+
+    async fn closed(&mut self) -> Option<u16> {
+        match self.next().await {
+            Got::Closed(code) => code,
+            Got::Frame(frame) => panic!("expected a close, got {frame:?}"),
+        }
+    }
+
+    /// What came over the socket from another member: who sent it, and what.
+    async fn signalled(&mut self) -> (PeerId, String) {
+        match self.frame().await {
+            ServerMessage::Signal { from, data, .. } => (from, data.get().to_owned()),
+            other => panic!("expected a signal, got {other:?}"),
+        }
+    }
+}

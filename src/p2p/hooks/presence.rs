@@ -128,4 +128,9 @@ where
         })
         .into()
     }
+
+    /// The same right now, for handlers of events: nothing is subscribed to, and no owner is needed.
+    pub fn peek(self, peer: PeerId) -> Option<P> {
+        self.room.slot_of(peer, self.slot)?.get_untracked()?.decode::<P, Json>().ok()
+    }
 }

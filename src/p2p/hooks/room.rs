@@ -271,7 +271,10 @@ impl Room {
         // Dropped outside of `write`: leaving runs code of its own.
         let client = self.write(|state| state.client.take()).flatten();
         if let Some((client, subscription)) = client {
-            drop(subscription);
+            // What leaving brings about is nobody's business any more.
+            {
+                let _ended = subscription;
+            }
             client.leave();
         }
     }

@@ -1,0 +1,53 @@
+// The server under test: on a free port, to be stopped and started again.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const root = resolve(__dirname, '..');
+
+function binary(): string {
+  const built = join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'debug', 'converge');
+  const found = process.env.CONVERGE_BIN ?? built;
+  if (!existsSync(found)) {
+    throw new Error(`${found} is missing: build it with 'cargo leptos build', or name another in CONVERGE_BIN`);
+  }
+  return found;
+}
+
+export class Server {
+  url = '';
+  private process?: ChildProcess;
+  private port = 0;
+  private said = '';
+
+  constructor(private readonly args: string[]) {}
+
+  async start(): Promise<this> {
+    // By hand and without any environment of ours, from the checkout: that must be enough.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(LEPTOS|CONVERGE)_/.test(name)));
+    const server = spawn(binary(), ['--addr', `127.0.0.1:${this.port}`, ...this.args], { cwd: root, env });
+    this.process = server;
+    server.stderr.on('data', (text) => (this.said += text));
+    this.url = await new Promise<string>((found, failed) => {
+      createInterface(server.stdout).on('line', (line) => {
+        this.said += `${line}\n`;
+        const url = /^listening on (http:\S+)$/.exec(line)?.[1];
+        if (url) found(url);
+      });
+      server.once('exit', () => failed(new Error(`the server ended:\n${this.said}`)));
+      server.once('error', failed);
+    });
+    this.port = Number(new URL(this.url).port);
+    return this;
+  }
+
+  /** Ends the server; its port stays this test's for the next start. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const server = this.process;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = new Promise((done) => server.once('exit', done));
+    server.kill(signal);
+    await ended;
+  }
+}

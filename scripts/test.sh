@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Everything CI checks, in the order in which it fails fastest. Ends by saying what passed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# cargo-leptos builds debug with this flag; with the same one here, nothing is compiled twice.
+export RUSTFLAGS="--cfg erase_components${RUSTFLAGS:+ $RUSTFLAGS}"
+target_dir=${CARGO_TARGET_DIR:-target}
+wasm=wasm32-unknown-unknown
+passed=0 failed=0 report=()
+
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  printf '\n=== %s\n' "$name"
+  if "$@"; then
+    passed=$((passed + 1)) report+=("passed  $name ($((SECONDS - started)) s)")
+  else
+    failed=$((failed + 1)) report+=("FAILED  $name ($((SECONDS - started)) s)")
+  fi
+}
+
+lint() { cargo clippy --quiet "$@" -- -D warnings; }
+# Per package and never for the whole workspace: features are unified over what is built together, and the server's
+# half of Leptos must not meet the browser's.
+on_wasm=(--target $wasm --target-dir "$target_dir/front")
+
+lint_signal() { lint -p converge-signal --all-targets && lint -p converge-signal --all-targets --features hub && lint -p converge-signal --all-targets --features server; }
+lint_p2p() { lint -p converge-p2p --all-targets && lint -p converge-p2p --all-targets --features sim && lint -p converge-p2p --all-targets --features hooks,sim; }
+lint_p2p_wasm() { lint -p converge-p2p "${on_wasm[@]}" && lint -p converge-p2p "${on_wasm[@]}" --all-targets --features hooks; }
+lint_app() { lint -p converge-app --all-targets --features ssr && lint -p converge-app "${on_wasm[@]}" --features hydrate; }
+lint_root() { lint -p converge --all-targets --no-default-features --features ssr && lint -p converge --lib "${on_wasm[@]}" --no-default-features --features hydrate; }
+
+test_signal() { cargo test --quiet -p converge-signal --features server; }
+test_p2p() { cargo test --quiet -p converge-p2p --features sim; }
+test_hooks() { cargo test --quiet -p converge-p2p --features hooks --lib && cargo test --quiet -p converge-p2p --features hooks --doc; }
+test_app() { cargo test --quiet -p converge-app --features ssr; }
+test_server() { cargo test --quiet -p converge --no-default-features --features ssr --bin converge; }
+test_browser() { WASM_BINDGEN_TEST_TIMEOUT=120 cargo test --quiet -p converge-p2p "${on_wasm[@]}" --features hooks --test browser; }
+examples() { for dir in examples/*/; do (cd "$dir" && cargo clippy --quiet --target $wasm --target-dir "$OLDPWD/$target_dir/examples" -- -D warnings && cargo build --quiet --target $wasm --target-dir "$OLDPWD/$target_dir/examples") || return 1; done; }
+[ "${target_dir#/}" != "$target_dir" ] && examples() { for dir in examples/*/; do (cd "$dir" && cargo clippy --quiet --target $wasm --target-dir "$target_dir/examples" -- -D warnings && cargo build --quiet --target $wasm --target-dir "$target_dir/examples") || return 1; done; }
+# cargo-leptos adds the flag itself.
+build() { env -u RUSTFLAGS cargo leptos build; }
+end_to_end() { (cd end2end && npx playwright test); }
+
+step "format" cargo fmt --all --check
+step "lint signal" lint_signal
+step "test signal" test_signal
+step "lint p2p" lint_p2p
+step "test p2p: core, simulator" test_p2p
+step "build the server and the page" build
+step "end to end in Chromium" end_to_end
+step "lint p2p for the browser" lint_p2p_wasm
+step "test p2p in Chromium" test_browser
+step "test hooks under server-side rendering, and their examples" test_hooks
+step "lint app" lint_app
+step "test app" test_app
+step "lint server and page" lint_root
+step "test server" test_server
+step "examples" examples
+
+printf '\n'
+printf '%s\n' "${report[@]}"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

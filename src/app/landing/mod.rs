@@ -1,0 +1,160 @@
+//! The landing page: what this is, and a form that opens a room.
+
+mod api;
+mod picture;
+
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::NavigateOptions;
+use leptos_router::components::Redirect;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use self::api::Api;
+use self::picture::Picture;
+use crate::parts::Brand;
+use crate::{platform, words};
+
+/// The longest topic, in bytes.
+const MAX_TOPIC_BYTES: usize = 128;
+
+/// What this is, and a form that opens a room.
+#[component]
+pub(crate) fn Landing() -> impl IntoView {
+    view! {
+        <Title text=""/>
+        <div class="page">
+            <header class="page-header">
+                <Brand/>
+                <nav aria-label="Project">
+                    <a href="https://github.com/a-type/converge">"Source"</a>
+                </nav>
+            </header>
+            <main class="landing">
+                <section class="hero">
+                    <div class="hero-text">
+                        <h1>"Rooms where browsers talk directly."</h1>
+                        <p class="lead">
+                            "Open a room, send its link to someone, and the two browsers connect to each other. \
+                             The server only introduces them."
+                        </p>
+                        <OpenForm/>
+                    </div>
+                    <Picture/>
+                </section>
+                <section class="facts" aria-label="What you get">
+                    <Fact title="Direct">
+                        "Messages, presence and names travel over WebRTC from browser to browser, encrypted on the way. \
+                         The server never sees them."
+                    </Fact>
+                    <Fact title="Lasting">
+                        "A reload is the same person. If the server goes away, people who have met go on talking, and \
+                         new ones come in when it is back."
+                    </Fact>
+                    <Fact title="Reactive">
+                        "Peers, presence and messages are Leptos signals. When one cursor moves, one row is run again."
+                    </Fact>
+                </section>
+                <Api/>
+                <section class="how">
+                    <h2>"How it works"</h2>
+                    <ol>
+                        <li>"Each tab makes a key; its public half is the tab's id, so nobody can take it."</li>
+                        <li>"Tabs that name the same topic meet at the server and pass each other an offer."</li>
+                        <li>"From then on they talk directly, and the server is needed only for newcomers."</li>
+                    </ol>
+                </section>
+            </main>
+            <footer class="page-footer">
+                <p>"converge is free software: MIT or Apache-2.0, as you like."</p>
+            </footer>
+        </div>
+    }
+}
+
+#[component]
+fn Fact(title: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <article class="fact">
+            <h2>{title}</h2>
+            <p>{children()}</p>
+        </article>
+    }
+}
+
+/// A topic with a suggestion already in it, and one button. Works without JavaScript, by way of [`OpenRoom`].
+#[component]
+fn OpenForm() -> impl IntoView {
+    // Made on the server and handed over, so that the browser's first render is the same.
+    let suggestion = SharedValue::new(|| words::topic_from(platform::random())).into_inner();
+    let field = NodeRef::<Input>::new();
+    let problem = RwSignal::new(None);
+    let navigate = use_navigate();
+    let open = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        // The field itself is asked: browsers fill it in again after a reload, and tell nobody.
+        let topic = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        match checked(&topic) {
+            Ok(topic) => navigate(&words::room_path(&topic), NavigateOptions::default()),
+            Err(text) => problem.set(Some(text)),
+        }
+    };
+    view! {
+        <form class="open" method="get" action="/r" on:submit=open>
+            <label for="topic">"Room"</label>
+            <div class="open-row">
+                <input
+                    id="topic"
+                    class="field"
+                    name="topic"
+                    value=suggestion
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck="false"
+                    required
+                    aria-describedby="topic-help"
+                    node_ref=field
+                    on:input=move |_| problem.set(None)
+                />
+                <button class="button primary" type="submit">
+                    "Open room"
+                </button>
+            </div>
+            <p id="topic-help" class="help" role="status">
+                {move || problem.get().unwrap_or("Anyone who knows the name can come in.")}
+            </p>
+        </form>
+    }
+}
+
+/// A topic as it is used, or what is wrong with it.
+fn checked(topic: &str) -> Result<String, &'static str> {
+    match topic.trim() {
+        "" => Err("Give the room a name."),
+        topic if topic.len() > MAX_TOPIC_BYTES => Err("This name is too long: use at most 128 letters."),
+        topic => Ok(topic.to_owned()),
+    }
+}
+
+/// Where the form leads without JavaScript: on to the room it names.
+#[component]
+pub(crate) fn OpenRoom() -> impl IntoView {
+    let query = use_query_map();
+    let path = query.with_untracked(|query| match query.get_str("topic").map(checked) {
+        Some(Ok(topic)) => words::room_path(&topic),
+        _ => "/".to_owned(),
+    });
+    view! { <Redirect path=path/> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_needs_a_name_that_fits() {
+        assert_eq!(checked("  lobby "), Ok("lobby".to_owned()));
+        assert!(checked("   ").is_err());
+        assert!(checked(&"x".repeat(129)).is_err());
+    }
+}

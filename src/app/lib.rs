@@ -1,0 +1,61 @@
+//! converge's pages: the landing page, the room and what they are made of. What a fork edits.
+#![warn(missing_docs)]
+// The component macro marks what it makes of a component `pub`, however far the component itself reaches.
+#![allow(unreachable_pub)]
+
+mod landing;
+mod not_found;
+mod parts;
+mod platform;
+mod room;
+mod words;
+
+use leptos::prelude::*;
+use leptos_meta::*;
+use leptos_router::components::*;
+use leptos_router::path;
+
+use self::landing::{Landing, OpenRoom};
+use self::not_found::NotFound;
+use self::room::RoomPage;
+
+/// The document around the pages.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f7f9"/>
+                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#131318"/>
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
+                <AutoReload options=options.clone()/>
+                <HydrationScripts options=options.clone()/>
+                <HashedStylesheet options id="leptos"/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// The application.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Title formatter=words::title/>
+        <Meta name="description" content=words::DESCRIPTION/>
+        <Router>
+            <Routes fallback=NotFound>
+                <Route path=path!("/") view=Landing/>
+                <Route path=path!("/r") view=OpenRoom/>
+                <Route path=path!("/r/:topic") view=RoomPage/>
+            </Routes>
+        </Router>
+    }
+}

@@ -1,0 +1,109 @@
+//! What the pages need of the browser besides the room. On the server each of these does nothing, or the least that
+//! makes sense.
+
+pub(crate) use imp::{copy, invite_link, now, random, remember_name, remembered_name};
+
+#[cfg(target_family = "wasm")]
+mod imp {
+    use js_sys::{Date, Function, Math, Reflect};
+    use wasm_bindgen::{JsCast, JsValue};
+    use wasm_bindgen_futures::JsFuture;
+    use web_sys::{HtmlTextAreaElement, Storage, window};
+
+    const NAME: &str = "converge:name";
+
+    /// 64 bits, unpredictable enough for names.
+    pub(crate) fn random() -> u64 {
+        let half = || (Math::random() * f64::from(u32::MAX)) as u64;
+        half() << 32 | half()
+    }
+
+    /// The address to send to others: this page's, without anything a person added.
+    pub(crate) fn invite_link() -> Option<String> {
+        let location = window()?.location();
+        Some(format!("{}{}", location.origin().ok()?, location.pathname().ok()?))
+    }
+
+    /// The time of day, hours and minutes.
+    pub(crate) fn now() -> String {
+        let now = Date::new_0();
+        format!("{:02}:{:02}", now.get_hours(), now.get_minutes())
+    }
+
+    /// Copies a text; false where the browser doesn't let a page do so.
+    pub(crate) async fn copy(text: String) -> bool {
+        write_clipboard(&text).await.is_some() || copy_selection(&text).is_some()
+    }
+
+    async fn write_clipboard(text: &str) -> Option<()> {
+        let navigator = window()?.navigator();
+        // Missing where the page came over plain http.
+        let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok().filter(JsValue::is_object)?;
+        let clipboard: web_sys::Clipboard = clipboard.unchecked_into();
+        JsFuture::from(clipboard.write_text(text)).await.ok().map(drop)
+    }
+
+    /// The old way, which plain http still has.
+    fn copy_selection(text: &str) -> Option<()> {
+        let document = window()?.document()?;
+        let area: HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
+        area.set_value(text);
+        let focused = document.active_element();
+        let body = document.body()?;
+        body.append_child(&area).ok()?;
+        area.select();
+        let copy: Option<Function> =
+            Reflect::get(&document, &"execCommand".into()).ok().and_then(|found| found.dyn_into().ok());
+        let copied = copy.and_then(|copy| copy.call1(&document, &"copy".into()).ok()).and_then(|done| done.as_bool());
+        area.remove();
+        if let Some(focused) = focused.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = focused.focus();
+        }
+        (copied == Some(true)).then_some(())
+    }
+
+    /// Forbidden where cookies are.
+    fn storage() -> Option<Storage> {
+        window()?.local_storage().ok().flatten()
+    }
+
+    /// The name this person used last.
+    pub(crate) fn remembered_name() -> Option<String> {
+        storage()?.get_item(NAME).ok().flatten()
+    }
+
+    /// Keeps the name for the next visit. Where that is not allowed, it is asked for again: no harm.
+    pub(crate) fn remember_name(name: &str) {
+        if let Some(storage) = storage() {
+            let _ = storage.set_item(NAME, name);
+        }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod imp {
+    use std::hash::{BuildHasher, RandomState};
+
+    pub(crate) fn random() -> u64 {
+        // Keyed from the system's source of randomness, anew each time.
+        RandomState::new().hash_one(0)
+    }
+
+    pub(crate) fn invite_link() -> Option<String> {
+        None
+    }
+
+    pub(crate) fn now() -> String {
+        String::new()
+    }
+
+    pub(crate) async fn copy(_text: String) -> bool {
+        false
+    }
+
+    pub(crate) fn remembered_name() -> Option<String> {
+        None
+    }
+
+    pub(crate) fn remember_name(_name: &str) {}
+}

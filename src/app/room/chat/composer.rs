@@ -1,0 +1,194 @@
+//! The field for a message, and to whom it goes.
+
+use std::time::Duration;
+
+use converge_p2p::PeerId;
+use converge_p2p::hooks::{UseChannel, use_peers, use_presence, use_room};
+use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::html::{Select, Textarea};
+use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::*;
+
+use super::{Direct, Lines, Profile, Said};
+
+/// Who stops typing for this long is thinking.
+const TYPING_PAUSE: Duration = Duration::from_secs(4);
+
+#[component]
+pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSignal<Option<String>>) -> impl IntoView {
+    let room = use_room();
+    let profiles = use_presence::<Profile>();
+    let field = NodeRef::<Textarea>::new();
+    let to = RwSignal::new(None::<PeerId>);
+    let typing = Typing::new(profiles.mine());
+    let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
+
+    let send = move || {
+        let (Some(field), Some(me)) = (field.get_untracked(), room.id().get_untracked()) else {
+            return problem.set(Some("Not connected yet: the message is kept.".to_owned()));
+        };
+        let text = field.value();
+        if text.trim().is_empty() {
+            return;
+        }
+        let said = Said { text };
+        let sent = match to.get_untracked() {
+            Some(peer) => channel.send_to(peer, &said),
+            None => channel.broadcast(&said),
+        };
+        match sent {
+            Ok(()) => {
+                let direct = to.get_untracked().map_or(Direct::No, |peer| Direct::To(name_of(peer)));
+                let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), me));
+                lines.push(me, name, said.text, direct, true);
+                field.set_value("");
+                problem.set(None);
+            }
+            // The text stays in the field.
+            Err(error) => problem.set(Some(format!("Not sent: {error}."))),
+        }
+        typing.stop();
+    };
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        send();
+    };
+    // Enter sends, Shift and Enter begin a new line; an Enter that picks a word of an input method does neither.
+    let key = move |event: KeyboardEvent| {
+        if event.key() == "Enter" && !event.shift_key() && !event.is_composing() {
+            event.prevent_default();
+            send();
+        }
+    };
+    view! {
+        <form class="composer" on:submit=submit>
+            <p class="problem" role="alert">
+                {problem}
+            </p>
+            <Recipient to/>
+            <div class="composer-row">
+                <label class="visually-hidden" for="message">
+                    "Message"
+                </label>
+                <textarea
+                    id="message"
+                    class="field"
+                    rows="1"
+                    placeholder="Write a message"
+                    node_ref=field
+                    on:keydown=key
+                    on:input:target=move |event| {
+                        if event.target().value().is_empty() { typing.stop() } else { typing.start() }
+                    }
+                    on:blur=move |_| typing.stop()
+                ></textarea>
+                <button class="button primary" type="submit">
+                    "Send"
+                </button>
+            </div>
+        </form>
+    }
+}
+
+/// Everyone, or one of those who are here.
+#[component]
+fn Recipient(to: RwSignal<Option<PeerId>>) -> impl IntoView {
+    let peers = use_peers();
+    let select = NodeRef::<Select>::new();
+    let ids = Memo::new(move |_| peers.get().into_iter().map(|peer| peer.id()).collect::<Vec<_>>());
+    // Somebody who was chosen and has gone stays in the list: what was meant for one must not go to all.
+    let options = Memo::new(move |_| {
+        let mut options = ids.get();
+        options.extend(to.get().filter(|to| !options.contains(to)));
+        options
+    });
+    let topic = use_room().topic();
+    let topic = Memo::new(move |_| topic.get());
+    Effect::new(move |before: Option<()>| {
+        topic.track();
+        if before.is_some() {
+            to.set(None);
+        }
+    });
+    // The browser chooses another option by itself when the list around the chosen one changes.
+    Effect::new(move |_| {
+        options.track();
+        let value = to.get().map(|to| to.to_string()).unwrap_or_default();
+        request_animation_frame(move || {
+            if let Some(select) = select.try_get_untracked().flatten()
+                && select.value() != value
+            {
+                select.set_value(&value);
+            }
+        });
+    });
+    view! {
+        <div class="recipient">
+            <label for="to">"To"</label>
+            <select
+                id="to"
+                class="field"
+                node_ref=select
+                on:change:target=move |event| to.set(event.target().value().parse().ok())
+            >
+                <option value="">"Everyone"</option>
+                <For each=move || options.get() key=|peer| *peer let:peer>
+                    <Addressee peer here=Signal::derive(move || ids.with(|ids| ids.contains(&peer)))/>
+                </For>
+            </select>
+        </div>
+    }
+}
+
+#[component]
+fn Addressee(peer: PeerId, here: Signal<bool>) -> impl IntoView {
+    let profile = use_presence::<Profile>().of(peer);
+    // The last one shown is kept, for whoever has gone shows none.
+    let name = Memo::new(move |last: Option<&String>| match (profile.get(), last) {
+        (None, Some(last)) => last.clone(),
+        (profile, _) => Profile::name(profile.as_ref(), peer),
+    });
+    view! {
+        <option value=peer.to_string()>
+            {move || if here.get() { name.get() } else { format!("{} (left)", name.get()) }}
+        </option>
+    }
+}
+
+/// Whether this person is shown as typing.
+#[derive(Clone, Copy)]
+struct Typing {
+    mine: RwSignal<Profile>,
+    pause: StoredValue<Option<TimeoutHandle>>,
+}
+
+impl Typing {
+    fn new(mine: RwSignal<Profile>) -> Self {
+        let typing = Self { mine, pause: StoredValue::new(None) };
+        on_cleanup(move || typing.cancel());
+        typing
+    }
+
+    fn start(self) {
+        self.cancel();
+        self.show(true);
+        self.pause.set_value(set_timeout_with_handle(move || self.show(false), TYPING_PAUSE).ok());
+    }
+
+    fn stop(self) {
+        self.cancel();
+        self.show(false);
+    }
+
+    fn cancel(self) {
+        if let Some(pause) = self.pause.try_update_value(Option::take).flatten() {
+            pause.clear();
+        }
+    }
+
+    fn show(self, typing: bool) {
+        if self.mine.try_with_untracked(|mine| mine.typing != typing) == Some(true) {
+            self.mine.update(|mine| mine.typing = typing);
+        }
+    }
+}

@@ -174,6 +174,7 @@ test('going from one room to another leaves the one and joins the other', async 
   const [ada, ben, cleo] = [await person('one'), await person('one'), await person('two')];
   await ada.sees(1);
   await ada.rename('Ada');
+  await ada.say('only here');
   // A link inside the page: no new page is loaded.
   await ada.page.evaluate(() => {
     Object.assign(window, { stayed: true });
@@ -191,6 +192,7 @@ test('going from one room to another leaves the one and joins the other', async 
   await ada.say('made it');
   await expect(cleo.heard('made it')).toHaveCount(1);
   await expect(ben.heard('made it')).toHaveCount(0);
+  await expect(ada.heard('only here')).toHaveCount(0);
   await ada.page.goBack();
   await ben.sees(1);
   await cleo.sees(0);

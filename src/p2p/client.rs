@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use converge_signal::PeerId;
@@ -48,7 +48,7 @@ pub const MAX_WAITING_EVENTS: usize = 4096;
 /// ```
 ///
 /// Outside a browser, for instance while a page is rendered on the server, it joins nothing: the status stays
-/// [`Status::Connecting`] and nobody is there.
+/// [`Status::Connecting`], nobody is there, and streams of events end at once.
 #[derive(Clone)]
 pub struct Client {
     driver: Driver,
@@ -67,12 +67,8 @@ impl Client {
     /// dropped.
     pub fn events(&self) -> Events {
         let queue = Arc::new(Mutex::new(Queue::default()));
-        let weak = Arc::downgrade(&queue);
-        let subscription = self.subscribe(move |event| {
-            if let Some(queue) = weak.upgrade() {
-                lock(&queue).push(event.clone());
-            }
-        });
+        let source = Source(Arc::downgrade(&queue));
+        let subscription = self.subscribe(move |event| source.change(|queue| queue.push(event.clone())));
         Events { queue, _subscription: subscription }
     }
 
@@ -111,21 +107,16 @@ impl Client {
     /// # Errors
     /// If the value is too large, the room isn't joined, or too much waits for some members already: those won't
     /// get it, the others will.
-    pub fn broadcast<T: Serialize + DeserializeOwned>(&self, channel: &str, value: &T) -> Result<(), SendError> {
-        self.broadcast_payload(channel, &Payload::encode::<_, Json>(value)?)
+    pub fn broadcast<T: Serialize + ?Sized>(&self, channel: &str, value: &T) -> Result<(), SendError> {
+        self.broadcast_payload(channel, &Payload::json(value)?)
     }
 
     /// Sends a value, as JSON, to one member.
     ///
     /// # Errors
     /// If the value is too large, the member isn't there, or too much waits for it already.
-    pub fn send_to<T: Serialize + DeserializeOwned>(
-        &self,
-        peer: PeerId,
-        channel: &str,
-        value: &T,
-    ) -> Result<(), SendError> {
-        self.send_payload(peer, channel, &Payload::encode::<_, Json>(value)?)
+    pub fn send_to<T: Serialize + ?Sized>(&self, peer: PeerId, channel: &str, value: &T) -> Result<(), SendError> {
+        self.send_payload(peer, channel, &Payload::json(value)?)
     }
 
     pub(crate) fn broadcast_payload(&self, channel: &str, payload: &Payload) -> Result<(), SendError> {
@@ -141,8 +132,8 @@ impl Client {
     ///
     /// # Errors
     /// If the value takes more than 16 KiB as JSON.
-    pub fn update_presence<P: Serialize + DeserializeOwned>(&self, value: &P) -> Result<(), SendError> {
-        self.set_presence(PROFILE, Some(Payload::encode::<_, Json>(value)?))
+    pub fn update_presence<P: Serialize + ?Sized>(&self, value: &P) -> Result<(), SendError> {
+        self.set_presence(PROFILE, Some(Payload::json(value)?))
     }
 
     /// The same for a slot of another name: each slot has a type and a version of its own.
@@ -195,7 +186,34 @@ pub struct Events {
 struct Queue {
     events: VecDeque<Event>,
     dropped: u64,
+    /// Nothing more will come.
+    ended: bool,
     waker: Option<Waker>,
+}
+
+/// The room's end of a queue. When it is dropped the room has gone, and the stream ends.
+struct Source(Weak<Mutex<Queue>>);
+
+impl Source {
+    fn change(&self, f: impl FnOnce(&mut Queue)) {
+        if let Some(queue) = self.0.upgrade() {
+            let waker = {
+                let mut queue = lock(&queue);
+                f(&mut queue);
+                queue.waker.take()
+            };
+            // Unlocked: a waker may poll at once.
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.change(|queue| queue.ended = true);
+    }
 }
 
 impl Queue {
@@ -205,9 +223,6 @@ impl Queue {
             self.dropped += 1;
         }
         self.events.push_back(event);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 
     fn pop(&mut self) -> Option<Event> {
@@ -229,6 +244,7 @@ impl Stream for Events {
         let mut queue = lock(&self.queue);
         match queue.pop() {
             Some(event) => Poll::Ready(Some(event)),
+            None if queue.ended => Poll::Ready(None),
             None => {
                 queue.waker = Some(cx.waker().clone());
                 Poll::Pending

@@ -102,6 +102,15 @@ impl Codec<Vec<u8>> for Raw {
 }
 
 impl Payload {
+    /// A value as [`Json`]. It need not be one that can be read back: a `&str` may be sent as well as a `String`.
+    ///
+    /// # Errors
+    /// If the value has no form in JSON.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, CodecError> {
+        let bytes = serde_json::to_vec(value).map_err(|e| CodecError::Encode(e.to_string()))?;
+        Ok(Self { codec: <Json as Codec<()>>::TAG, bytes })
+    }
+
     /// The payload that `C` makes of a value.
     ///
     /// # Errors

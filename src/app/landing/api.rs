@@ -30,7 +30,7 @@ pub(crate) fn Api() -> impl IntoView {
                      and say arrives as signals."
                 </p>
             </div>
-            <pre tabindex="0" aria-label="Example">
+            <pre tabindex="0" role="region" aria-label="Example">
                 <code>{EXAMPLE}</code>
             </pre>
         </section>

@@ -91,7 +91,7 @@ pub(super) fn Chat() -> impl IntoView {
     let topic = room.topic();
     let topic = Memo::new(move |_| topic.get());
     Effect::new(move |before: Option<()>| {
-        topic.track();
+        topic.with(|_| ());
         if before.is_some() {
             lines.lines.update(Vec::clear);
             problem.set(None);

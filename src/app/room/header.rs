@@ -45,7 +45,7 @@ fn Invite(topic: Memo<String>) -> impl IntoView {
     let shown = RwSignal::new(None::<(bool, String)>);
     // A link that was shown belongs to the room it was shown in.
     Effect::new(move |_| {
-        topic.track();
+        topic.with(|_| ());
         shown.set(None);
     });
     let copy = move |_| {

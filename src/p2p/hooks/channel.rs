@@ -94,7 +94,8 @@ where
     });
     let topic = Memo::new(move |_| room.topic().get());
     Effect::new(move |before: Option<()>| {
-        topic.track();
+        // Read, and not only tracked: a memo that nobody has read knows no sources, and never fires.
+        topic.with(|_| ());
         if before.is_some() {
             channel.messages.try_update(Vec::clear);
         }

@@ -74,7 +74,11 @@ pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSigna
                     id="message"
                     class="field"
                     rows="1"
-                    placeholder="Write a message"
+                    placeholder=move || {
+                        to.get().map_or_else(|| "Write to everyone".to_owned(), |peer| {
+                            format!("Only {} will get this", Profile::name(profiles.peek(peer).as_ref(), peer))
+                        })
+                    }
                     node_ref=field
                     on:keydown=key
                     on:input:target=move |event| {
@@ -105,14 +109,14 @@ fn Recipient(to: RwSignal<Option<PeerId>>) -> impl IntoView {
     let topic = use_room().topic();
     let topic = Memo::new(move |_| topic.get());
     Effect::new(move |before: Option<()>| {
-        topic.track();
+        topic.with(|_| ());
         if before.is_some() {
             to.set(None);
         }
     });
     // The browser chooses another option by itself when the list around the chosen one changes.
     Effect::new(move |_| {
-        options.track();
+        options.with(|_| ());
         let value = to.get().map(|to| to.to_string()).unwrap_or_default();
         request_animation_frame(move || {
             if let Some(select) = select.try_get_untracked().flatten()

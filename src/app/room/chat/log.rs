@@ -73,7 +73,7 @@ fn Empty() -> impl IntoView {
     let link = RwSignal::new(None);
     let topic = room.topic();
     Effect::new(move |_| {
-        topic.track();
+        topic.with(|_| ());
         link.set(platform::invite_link());
     });
     view! {

@@ -1,4 +1,25 @@
-//! Peer-to-peer rooms for the browser.
+//! Peer-to-peer rooms for the browser: tabs that name the same topic find each other through one small server, and then
+//! talk directly over WebRTC, with presence, broadcast and direct messages.
+//!
+//! There are three ways in:
+//!
+//! * [`hooks`] (feature `hooks`): a room as Leptos signals. Start here in a Leptos application.
+//! * [`Client`]: the same without Leptos, as calls and a [`Stream`](futures_core::Stream) of [`Event`]s.
+//! * [`room`]: the protocol as a state machine without sockets, clock or randomness, for those who bring their own, and
+//!   for tests: `sim` (feature `sim`) runs many of them and the real hub in virtual time.
+//!
+//! # A room
+//! A [`Topic`] is what people call it. Who is in it has a [`PeerId`], an Ed25519 public key that is made per tab and kept
+//! in `sessionStorage`: a reload is the same peer, and nobody else can be it. Each member has a link to each other one;
+//! what is sent before a link is open waits for it. **Presence** is what a member shows of itself in named slots, the
+//! newest value of which everybody knows, who comes later too. **Channels** are named streams of messages of one type.
+//!
+//! # Where it runs
+//! In browsers, where it needs WebSocket and WebRTC; everything else it uses (Web Locks, storage) it can do without.
+//! Elsewhere it compiles, joins nothing and has nobody in it, so that a page can be rendered on the server.
+//!
+//! # What it says to others
+//! To the server: see `PROTOCOL.md` of `converge-signal`. To other peers: see [`wire`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -14,6 +35,7 @@ mod identity;
 #[cfg(not(target_family = "wasm"))]
 mod inert;
 mod link;
+mod map;
 mod options;
 mod presence;
 pub mod room;
@@ -39,3 +61,8 @@ pub use link::{Candidate, LinkId, Role};
 pub use options::Options;
 pub use timer::{Time, Timings};
 pub use topic::{Topic, TopicError};
+
+/// The README's examples, compiled as tests.
+#[cfg(all(doctest, feature = "hooks"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

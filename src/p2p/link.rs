@@ -199,6 +199,17 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_protocol_s_document_shows_what_peers_say() {
+        let document = include_str!("../signal/PROTOCOL.md");
+        let examples: Vec<&str> = document.split("```").filter_map(|block| block.strip_prefix("json data\n")).collect();
+        assert_eq!(examples.len(), 4);
+        for example in examples {
+            let Ok(parsed) = serde_json::from_str::<Negotiation>(example) else { panic!("{example}") };
+            assert_eq!(serde_json::to_string(&parsed).ok().as_deref(), Some(example.trim()));
+        }
+    }
+
     fn at(seconds: u64) -> Time {
         Time::ZERO + Duration::from_secs(seconds)
     }

@@ -1,22 +1,21 @@
 //! Presence: small values that each peer shows all others, in named slots, for as long as it is there.
 
-use std::collections::BTreeMap;
-
 use crate::codec::Payload;
 use crate::error::SendError;
+use crate::map::SortedMap;
 use crate::wire::{self, Frame, MAX_NAME_BYTES, MAX_PRESENCE_BYTES, MAX_SLOTS, Value};
 
 /// This peer's own presence. Nothing that comes from outside writes to it.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
-    slots: BTreeMap<String, Versioned>,
+    slots: SortedMap<String, Versioned>,
     counter: u64,
 }
 
 /// Another peer's presence, as far as it is known.
 #[derive(Debug, Default)]
 pub(crate) struct Theirs {
-    slots: BTreeMap<String, Versioned>,
+    slots: SortedMap<String, Versioned>,
 }
 
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl Own {
 
     /// The frame that tells a slot's newest value.
     pub(crate) fn frame(&self, slot: &str) -> Option<Result<Vec<u8>, wire::WireError>> {
-        let (slot, versioned) = self.slots.get_key_value(slot)?;
+        let versioned = self.slots.get(slot)?;
         let value = versioned.value.as_ref().map(|v| Value { codec: v.codec, bytes: &v.bytes });
         Some(Frame::Presence { slot, counter: versioned.counter, value }.encode())
     }
@@ -98,7 +97,7 @@ impl Theirs {
 
     /// Forgets everything; returns the slots that had a value.
     pub(crate) fn clear(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.slots).into_iter().filter(|(_, v)| v.value.is_some()).map(|(slot, _)| slot).collect()
+        self.slots.take().into_iter().filter(|(_, v)| v.value.is_some()).map(|(slot, _)| slot).collect()
     }
 }
 

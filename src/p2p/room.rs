@@ -23,7 +23,7 @@
 mod peer;
 mod server;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use crate::error::SendError;
 use crate::event::{CloseReason, Event, PeerState, Status};
 use crate::identity::Identity;
 use crate::link::{Candidate, LinkId, Role};
+use crate::map::SortedMap;
 use crate::presence::Own;
 use crate::timer::{Time, Timings};
 use crate::wire::{Frame, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Value};
@@ -180,8 +181,8 @@ pub struct RoomCore {
     /// This peer's place in the join order; none before the first `welcome`.
     seq: Option<Seq>,
     ice_servers: Arc<[IceServer]>,
-    peers: BTreeMap<PeerId, Peer>,
-    links: BTreeMap<LinkId, PeerId>,
+    peers: SortedMap<PeerId, Peer>,
+    links: SortedMap<LinkId, PeerId>,
     last_link: u64,
     arrivals: u64,
     own: Own,
@@ -201,8 +202,8 @@ impl RoomCore {
             status: Status::Connecting,
             seq: None,
             ice_servers: Arc::new([]),
-            peers: BTreeMap::new(),
-            links: BTreeMap::new(),
+            peers: SortedMap::default(),
+            links: SortedMap::default(),
             last_link: 0,
             arrivals: 0,
             own: Own::default(),
@@ -261,7 +262,7 @@ impl RoomCore {
     pub fn broadcast(&mut self, channel: &str, payload: &Payload) -> Result<(), SendError> {
         let frame = self.message(channel, false, payload)?;
         let mut full = Vec::new();
-        for (id, peer) in &mut self.peers {
+        for (id, peer) in self.peers.iter_mut() {
             if !peer.send(&frame, &mut self.out) {
                 full.push(*id);
             }
@@ -306,7 +307,7 @@ impl RoomCore {
     pub fn set_presence(&mut self, slot: &str, value: Option<Payload>) -> Result<(), SendError> {
         self.assert_drained();
         if self.own.set(slot, value)? {
-            for peer in self.peers.values_mut() {
+            for (_, peer) in self.peers.iter_mut() {
                 peer.show(&self.own, slot, &mut self.out);
             }
         }
@@ -333,9 +334,11 @@ impl RoomCore {
 
     /// The other members, in the order in which they came.
     pub fn peers(&self) -> Vec<(PeerId, PeerState)> {
-        let mut peers: Vec<_> = self.peers.iter().collect();
-        peers.sort_by_key(|(_, peer)| peer.arrival);
-        peers.into_iter().map(|(id, peer)| (*id, peer.state())).collect()
+        let mut peers = SortedMap::default();
+        for (id, peer) in self.peers.iter() {
+            peers.insert(peer.arrival, (*id, peer.state()));
+        }
+        peers.take().into_iter().map(|(_, peer)| peer).collect()
     }
 
     /// How many links are open.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD_NOCASE;
+use base32::Alphabet;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -32,20 +32,23 @@ pub enum ParseIdError {
     },
 }
 
+const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
+
 fn encode(bytes: &[u8]) -> String {
-    let mut text = BASE32_NOPAD_NOCASE.encode(bytes);
-    text.make_ascii_lowercase();
-    text
+    base32::encode(ALPHABET, bytes)
 }
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
     // Checked first so that a hostile text is not decoded at any length.
-    if text.len() != BASE32_NOPAD_NOCASE.encode_len(N) {
+    if text.len() != (N * 8).div_ceil(5) {
         return Err(ParseIdError::Length { expected: N, found: text.len() * 5 / 8 });
     }
-    let bytes = BASE32_NOPAD_NOCASE.decode(text.as_bytes()).map_err(|_| ParseIdError::Alphabet)?;
+    let text = text.to_ascii_lowercase();
+    let bytes = base32::decode(ALPHABET, &text).ok_or(ParseIdError::Alphabet)?;
     let found = bytes.len();
-    bytes.try_into().map_err(|_| ParseIdError::Length { expected: N, found })
+    let bytes: [u8; N] = bytes.try_into().map_err(|_| ParseIdError::Length { expected: N, found })?;
+    // The last character has bits to spare: an id is to have one text only.
+    if encode(&bytes) == text { Ok(bytes) } else { Err(ParseIdError::Alphabet) }
 }
 
 macro_rules! id {
@@ -164,5 +167,7 @@ mod tests {
         assert!(matches!("abc".parse::<PeerId>(), Err(ParseIdError::Length { expected: 32, .. })));
         assert_eq!("1".repeat(52).parse::<PeerId>(), Err(ParseIdError::Alphabet));
         assert_eq!("é".repeat(26).parse::<PeerId>(), Err(ParseIdError::Alphabet));
+        let spare = format!("{}b", "a".repeat(51));
+        assert_eq!(spare.parse::<PeerId>(), Err(ParseIdError::Alphabet), "another text of the same bytes");
     }
 }

@@ -83,8 +83,7 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
     let mut secret = [0; 32];
     random_bytes(&mut secret)?;
     let stored = storage().is_some_and(|storage| {
-        storage.set_item(KEY, &data_encoding::BASE32_NOPAD.encode(&secret)).is_ok()
-            && storage.set_item(INCARNATION, "0").is_ok()
+        storage.set_item(KEY, &as_text(&secret)).is_ok() && storage.set_item(INCARNATION, "0").is_ok()
     });
     if !stored {
         UNSTORED.set(Some((secret, 0)));
@@ -220,9 +219,18 @@ fn storage() -> Option<Storage> {
 fn stored_secret() -> Option<[u8; 32]> {
     let text = storage().and_then(|storage| storage.get_item(KEY).ok().flatten());
     match text {
-        Some(text) => data_encoding::BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok(),
+        Some(text) => from_text(&text),
         None => UNSTORED.with_borrow(|unstored| unstored.map(|(secret, _)| secret)),
     }
+}
+
+/// The key as storage keeps it: texts only. Written as ids are; it is none, but the same number of bytes.
+fn as_text(secret: &[u8; 32]) -> String {
+    PeerId::from_bytes(*secret).to_string()
+}
+
+fn from_text(text: &str) -> Option<[u8; 32]> {
+    text.parse::<PeerId>().ok().map(|bytes| *bytes.as_bytes())
 }
 
 fn next_incarnation(secret: &[u8; 32]) -> u64 {

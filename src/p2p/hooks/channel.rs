@@ -92,7 +92,7 @@ where
         }
         None => {}
     });
-    let topic = Memo::new(move |_| room.topic().get());
+    let topic = room.topic();
     Effect::new(move |before: Option<()>| {
         // Read, and not only tracked: a memo that nobody has read knows no sources, and never fires.
         topic.with(|_| ());

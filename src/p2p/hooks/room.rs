@@ -1,7 +1,6 @@
 //! The room in context, and who is in it.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use converge_signal::PeerId;
@@ -12,12 +11,13 @@ use crate::codec::Payload;
 use crate::driver::Subscription;
 use crate::error::{JoinError, SendError};
 use crate::event::{CloseReason, Event, PeerState, Status};
+use crate::map::SortedMap;
 use crate::options::Options;
 
 /// A room, as [`provide_room`] made it. Small and `Copy`: pass it where you like.
 #[derive(Clone, Copy)]
 pub struct Room {
-    topic: Signal<String>,
+    topic: Memo<String>,
     id: RwSignal<Option<PeerId>>,
     status: RwSignal<Status>,
     links: RwSignal<usize>,
@@ -30,11 +30,11 @@ pub struct Room {
 #[derive(Default)]
 struct State {
     client: Option<(Client, Subscription)>,
-    peers: HashMap<PeerId, Entry>,
+    peers: SortedMap<PeerId, Entry>,
     /// This peer's presence, for the next client.
-    own: BTreeMap<String, Payload>,
+    own: SortedMap<String, Payload>,
     /// The writable signal of each slot, and how many components use it.
-    slots: HashMap<&'static str, (Box<dyn Any + Send + Sync>, usize)>,
+    slots: SortedMap<&'static str, (Box<dyn Any + Send + Sync>, usize)>,
     listeners: Vec<(u64, Listener)>,
     last_listener: u64,
 }
@@ -43,7 +43,7 @@ type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 struct Entry {
     state: ArcRwSignal<PeerState>,
-    slots: HashMap<String, ArcRwSignal<Option<Payload>>>,
+    slots: SortedMap<String, ArcRwSignal<Option<Payload>>>,
 }
 
 /// Joins a room and provides it to this component and those below.
@@ -71,7 +71,7 @@ struct Entry {
 pub fn provide_room(options: impl Into<Signal<Options>>) -> Room {
     let options: Signal<Options> = options.into();
     let room = Room {
-        topic: Signal::derive(move || options.with(|options| options.topic.clone())),
+        topic: Memo::new(move |_| options.with(|options| options.topic.clone())),
         id: RwSignal::new(None),
         status: RwSignal::new(Status::Connecting),
         links: RwSignal::new(0),
@@ -185,8 +185,13 @@ impl Peer {
 
 impl Room {
     /// The topic's name, as given in the options.
-    pub fn topic(self) -> Signal<String> {
+    pub fn topic(self) -> Memo<String> {
         self.topic
+    }
+
+    /// A handle to a member; to anybody else too, who is [`PeerState::Unreachable`] then.
+    pub fn peer(self, id: PeerId) -> Peer {
+        Peer { id, room: self }
     }
 
     /// This peer's own id; none on the server, and until the tab's key is loaded.
@@ -257,8 +262,8 @@ impl Room {
             }
         };
         let own = self.read(|state| state.own.clone()).unwrap_or_default();
-        for (slot, value) in own {
-            if let Err(error) = client.set_presence(&slot, Some(value)) {
+        for (slot, value) in own.iter() {
+            if let Err(error) = client.set_presence(slot, Some(value.clone())) {
                 self.error.try_set(Some(error.to_string()));
             }
         }
@@ -280,7 +285,7 @@ impl Room {
     }
 
     fn reset(self, status: Status) {
-        self.write(|state| state.peers.clear());
+        self.write(|state| state.peers.take());
         self.peers.try_update(Vec::clear);
         self.links.try_set(0);
         self.error.try_set(None);
@@ -297,7 +302,7 @@ impl Room {
                 self.status.try_set(*status);
             }
             Event::PeerJoined { peer } => {
-                let entry = Entry { state: ArcRwSignal::new(PeerState::Connecting), slots: HashMap::new() };
+                let entry = Entry { state: ArcRwSignal::new(PeerState::Connecting), slots: SortedMap::default() };
                 self.write(|state| state.peers.insert(*peer, entry));
                 self.peers.try_update(|peers| peers.push(*peer));
             }
@@ -369,8 +374,10 @@ impl Room {
         P: Default + Send + Sync + 'static,
     {
         self.write(|state| {
-            let (signal, users) =
-                state.slots.entry(slot).or_insert_with(|| (Box::new(ArcRwSignal::new(P::default())), 0));
+            if state.slots.get(slot).is_none() {
+                state.slots.insert(slot, (Box::new(ArcRwSignal::new(P::default())), 0));
+            }
+            let (signal, users) = state.slots.get_mut(slot)?;
             let signal = signal.downcast_ref::<ArcRwSignal<P>>()?.clone();
             *users += 1;
             Some(signal)

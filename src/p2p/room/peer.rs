@@ -461,7 +461,7 @@ impl RoomCore {
             peer.failures = peer.failures.max(10);
         }
         self.link_failed(now, id);
-        if self.peers.contains_key(&id) {
+        if self.peers.get(&id).is_some() {
             self.emit(Event::PeerUnreachable { peer: id });
         }
     }

@@ -5,6 +5,9 @@ const system = '/usr/bin/chromium';
 
 export default defineConfig({
   testDir: '.',
+  outputDir: './test-results',
+  // Needs the examples built: see examples.config.ts.
+  testIgnore: 'examples/**',
   // Each test has a server of its own, so files can run side by side.
   workers: 2,
   timeout: 90_000,

@@ -37,8 +37,17 @@ test_hooks() { cargo test --quiet -p converge-p2p --features hooks --lib && carg
 test_app() { cargo test --quiet -p converge-app --features ssr; }
 test_server() { cargo test --quiet -p converge --no-default-features --features ssr --bin converge; }
 test_browser() { WASM_BINDGEN_TEST_TIMEOUT=120 cargo test --quiet -p converge-p2p "${on_wasm[@]}" --features hooks --test browser; }
-examples() { for dir in examples/*/; do (cd "$dir" && cargo clippy --quiet --target $wasm --target-dir "$OLDPWD/$target_dir/examples" -- -D warnings && cargo build --quiet --target $wasm --target-dir "$OLDPWD/$target_dir/examples") || return 1; done; }
-[ "${target_dir#/}" != "$target_dir" ] && examples() { for dir in examples/*/; do (cd "$dir" && cargo clippy --quiet --target $wasm --target-dir "$target_dir/examples" -- -D warnings && cargo build --quiet --target $wasm --target-dir "$target_dir/examples") || return 1; done; }
+# Applications of their own, with their own lock files.
+examples() {
+  local root=$PWD target example name
+  target=$(mkdir -p "$target_dir" && cd "$target_dir" && pwd)/examples
+  for example in examples/*/; do
+    name=$(basename "$example")
+    (cd "$example" && cargo fmt --check && lint --target $wasm --target-dir "$target" && cargo build --quiet --locked --target $wasm --target-dir "$target") &&
+      wasm-bindgen --target web --out-dir "$target/$name-site" "$target/$wasm/debug/$name.wasm" || return 1
+  done
+  (cd "$root/end2end" && npx playwright test --config examples.config.ts)
+}
 # cargo-leptos adds the flag itself.
 build() { env -u RUSTFLAGS cargo leptos build; }
 end_to_end() { (cd end2end && npx playwright test); }

@@ -1,12 +1,16 @@
-//! The browser's half: brings the page that the server rendered to life.
+//! The browser's half: brings the islands of the page that the server rendered to life.
 //!
 //! This crate is a `cdylib` alone, and everything else lives in member crates: cargo drops link-time optimisation
 //! for a library that is an `rlib` too.
 
-/// Hydrates the page. Called by the script that the server puts into it.
+// Its islands are called by name from the page.
+#[cfg(feature = "hydrate")]
+use converge_app as _;
+
+/// Called by the script that the server puts into the page, before the islands.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(converge_app::App);
+    leptos::mount::hydrate_islands();
 }

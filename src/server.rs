@@ -1,12 +1,14 @@
 //! Pages, files and signalling behind one address.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Query;
 use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 use converge_app::{App, shell};
 use converge_signal::server::{SettingsError, Signalling};
@@ -72,8 +74,18 @@ fn router(options: LeptosOptions, signalling: &Signalling) -> Router {
     Router::new()
         .nest(&format!("/{}", options.site_pkg_dir), pkg)
         .route("/healthz", get(|| async { "ok" }))
+        .route("/r", get(open_room))
         .merge(signalling.router())
         .merge(pages)
+}
+
+/// Where the landing page's form leads without JavaScript: on to the room it names.
+async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
+    let topic = query.get("topic").map(|topic| converge_app::checked_topic(topic));
+    match topic {
+        Some(Ok(topic)) => Redirect::to(&converge_app::room_path(&topic)),
+        _ => Redirect::to("/"),
+    }
 }
 
 async fn cache_for_ever(mut response: Response) -> Response {
@@ -165,6 +177,20 @@ mod tests {
             assert_eq!(status, StatusCode::OK, "{path}");
             assert!(body.contains(text), "{path}: {body}");
             assert_eq!(body.matches("<main").count(), 1, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_form_leads_to_the_room_it_names() {
+        for (path, location) in [
+            ("/r?topic=a%20b%2Fc", "/r/a%20b%2Fc"),
+            ("/r?topic=%C3%BC+1", "/r/%C3%BC%201"),
+            ("/r?topic=", "/"),
+            ("/r", "/"),
+        ] {
+            let (status, headers, _) = get(path).await;
+            assert_eq!(status, StatusCode::SEE_OTHER, "{path}");
+            assert_eq!(headers[header::LOCATION], location, "{path}");
         }
     }
 

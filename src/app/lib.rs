@@ -1,4 +1,8 @@
 //! converge's pages: the landing page, the room and what they are made of. What a fork edits.
+//!
+//! Pages are rendered on the server. What is alive in them are islands (`#[island]`): the form that opens a room, and the
+//! room. Only these are compiled into what a browser downloads; the router and all that never changes stay on the
+//! server.
 #![warn(missing_docs)]
 // The component macro marks what it makes of a component `pub`, however far the component itself reaches.
 #![allow(unreachable_pub)]
@@ -15,9 +19,12 @@ use leptos_meta::*;
 use leptos_router::components::*;
 use leptos_router::path;
 
-use self::landing::{Landing, OpenRoom};
+use self::landing::Landing;
 use self::not_found::NotFound;
 use self::room::RoomPage;
+
+pub use self::landing::checked as checked_topic;
+pub use self::words::room_path;
 
 /// The document around the pages.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -32,7 +39,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#131318"/>
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <AutoReload options=options.clone()/>
-                <HydrationScripts options=options.clone()/>
+                <HydrationScripts options=options.clone() islands=true/>
                 <HashedStylesheet options id="leptos"/>
                 <MetaTags/>
             </head>
@@ -53,7 +60,6 @@ pub fn App() -> impl IntoView {
         <Router>
             <Routes fallback=NotFound>
                 <Route path=path!("/") view=Landing/>
-                <Route path=path!("/r") view=OpenRoom/>
                 <Route path=path!("/r/:topic") view=RoomPage/>
             </Routes>
         </Router>

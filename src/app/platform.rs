@@ -1,21 +1,30 @@
 //! What the pages need of the browser besides the room. On the server each of these does nothing, or the least that
 //! makes sense.
 
-pub(crate) use imp::{copy, invite_link, now, random, remember_name, remembered_name};
+pub(crate) use imp::{copy, go_to, invite_link, now, remember_name, remembered_name};
+
+/// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
+pub(crate) fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    // Keyed from the system's source of randomness, anew each time.
+    RandomState::new().hash_one(0)
+}
 
 #[cfg(target_family = "wasm")]
 mod imp {
-    use js_sys::{Date, Function, Math, Reflect};
+    use js_sys::{Date, Function, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{HtmlTextAreaElement, Storage, window};
 
     const NAME: &str = "converge:name";
 
-    /// 64 bits, unpredictable enough for names.
-    pub(crate) fn random() -> u64 {
-        let half = || (Math::random() * f64::from(u32::MAX)) as u64;
-        half() << 32 | half()
+    /// Loads another page of this site.
+    pub(crate) fn go_to(path: &str) {
+        if let Some(window) = window() {
+            // Refused only for what is no address.
+            let _ = window.location().set_href(path);
+        }
     }
 
     /// The address to send to others: this page's, without anything a person added.
@@ -82,12 +91,7 @@ mod imp {
 
 #[cfg(not(target_family = "wasm"))]
 mod imp {
-    use std::hash::{BuildHasher, RandomState};
-
-    pub(crate) fn random() -> u64 {
-        // Keyed from the system's source of randomness, anew each time.
-        RandomState::new().hash_one(0)
-    }
+    pub(crate) fn go_to(_path: &str) {}
 
     pub(crate) fn invite_link() -> Option<String> {
         None

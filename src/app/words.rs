@@ -42,8 +42,8 @@ fn pair(bits: u64) -> (&'static str, &'static str) {
     (ADJECTIVES[bits as usize % ADJECTIVES.len()], ANIMALS[(bits >> 16) as usize % ANIMALS.len()])
 }
 
-/// A topic as part of a path.
-pub(crate) fn room_path(topic: &str) -> String {
+/// The path of a topic's room.
+pub fn room_path(topic: &str) -> String {
     let mut path = "/r/".to_owned();
     for &byte in topic.as_bytes() {
         // What RFC 3986 calls unreserved stands for itself.

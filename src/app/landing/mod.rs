@@ -6,14 +6,13 @@ mod picture;
 use leptos::html::Input;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
-use leptos_router::components::Redirect;
-use leptos_router::hooks::{use_navigate, use_query_map};
 
 use self::api::Api;
 use self::picture::Picture;
 use crate::parts::Brand;
 use crate::{platform, words};
+
+const HELP: &str = "Anyone who knows the name can come in.";
 
 /// The longest topic, in bytes.
 const MAX_TOPIC_BYTES: usize = 128;
@@ -38,22 +37,32 @@ pub(crate) fn Landing() -> impl IntoView {
                             "Open a room, send its link to someone, and the two browsers connect to each other. \
                              The server only introduces them."
                         </p>
-                        <OpenForm/>
+                        <OpenForm suggestion=words::topic_from(platform::random())/>
                     </div>
                     <Picture/>
                 </section>
                 <section class="facts" aria-label="What you get">
-                    <Fact title="Direct">
-                        "Messages, presence and names travel over WebRTC from browser to browser, encrypted on the way. \
-                         The server never sees them."
-                    </Fact>
-                    <Fact title="Lasting">
-                        "A reload is the same person. If the server goes away, people who have met go on talking, and \
-                         new ones come in when it is back."
-                    </Fact>
-                    <Fact title="Reactive">
-                        "Peers, presence and messages are Leptos signals. When one cursor moves, one row is run again."
-                    </Fact>
+                    <article class="fact">
+                        <h2>"Direct"</h2>
+                        <p>
+                            "Messages, presence and names travel over WebRTC from browser to browser, encrypted on the \
+                             way. The server never sees them."
+                        </p>
+                    </article>
+                    <article class="fact">
+                        <h2>"Lasting"</h2>
+                        <p>
+                            "A reload is the same person. If the server goes away, people who have met go on talking, \
+                             and new ones come in when it is back."
+                        </p>
+                    </article>
+                    <article class="fact">
+                        <h2>"Reactive"</h2>
+                        <p>
+                            "Peers, presence and messages are Leptos signals. When one cursor moves, one row is run \
+                             again."
+                        </p>
+                    </article>
                 </section>
                 <Api/>
                 <section class="how">
@@ -70,33 +79,22 @@ pub(crate) fn Landing() -> impl IntoView {
             </footer>
         </div>
     }
+    .into_any()
 }
 
-#[component]
-fn Fact(title: &'static str, children: Children) -> impl IntoView {
-    view! {
-        <article class="fact">
-            <h2>{title}</h2>
-            <p>{children()}</p>
-        </article>
-    }
-}
-
-/// A topic with a suggestion already in it, and one button. Works without JavaScript, by way of [`OpenRoom`].
-#[component]
-fn OpenForm() -> impl IntoView {
-    // Made on the server and handed over, so that the browser's first render is the same.
-    let suggestion = SharedValue::new(|| words::topic_from(platform::random())).into_inner();
+/// A topic with a suggestion already in it, and one button. Works without JavaScript, by way of the server's route at
+/// `/r`, which leads on to the room that the form names.
+#[island]
+fn OpenForm(suggestion: String) -> impl IntoView {
     let field = NodeRef::<Input>::new();
-    let problem = RwSignal::new(None);
-    let navigate = use_navigate();
+    let help = RwSignal::new(HELP);
     let open = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         // The field itself is asked: browsers fill it in again after a reload, and tell nobody.
         let topic = field.get_untracked().map(|field| field.value()).unwrap_or_default();
         match checked(&topic) {
-            Ok(topic) => navigate(&words::room_path(&topic), NavigateOptions::default()),
-            Err(text) => problem.set(Some(text)),
+            Ok(topic) => platform::go_to(&words::room_path(&topic)),
+            Err(text) => help.set(text),
         }
     };
     view! {
@@ -114,37 +112,29 @@ fn OpenForm() -> impl IntoView {
                     required
                     aria-describedby="topic-help"
                     node_ref=field
-                    on:input=move |_| problem.set(None)
+                    on:input=move |_| help.set(HELP)
                 />
                 <button class="button primary" type="submit">
                     "Open room"
                 </button>
             </div>
             <p id="topic-help" class="help" role="status">
-                {move || problem.get().unwrap_or("Anyone who knows the name can come in.")}
+                {help}
             </p>
         </form>
     }
 }
 
-/// A topic as it is used, or what is wrong with it.
-fn checked(topic: &str) -> Result<String, &'static str> {
+/// A topic as it is used, from one that somebody typed.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn checked(topic: &str) -> Result<String, &'static str> {
     match topic.trim() {
         "" => Err("Give the room a name."),
         topic if topic.len() > MAX_TOPIC_BYTES => Err("This name is too long: use at most 128 letters."),
         topic => Ok(topic.to_owned()),
     }
-}
-
-/// Where the form leads without JavaScript: on to the room it names.
-#[component]
-pub(crate) fn OpenRoom() -> impl IntoView {
-    let query = use_query_map();
-    let path = query.with_untracked(|query| match query.get_str("topic").map(checked) {
-        Some(Ok(topic)) => words::room_path(&topic),
-        _ => "/".to_owned(),
-    });
-    view! { <Redirect path=path/> }
 }
 
 #[cfg(test)]

@@ -13,15 +13,18 @@ pub(crate) fn Avatar(
     #[prop(into)]
     peer: Signal<Option<PeerId>>,
 ) -> impl IntoView {
+    let class = Signal::derive(move || class(peer.get()));
+    let pattern = Signal::derive(move || peer.get().map(pattern).unwrap_or_default());
     view! {
-        <svg class=move || class(peer.get()) viewBox="-1 -1 7 7" width="36" height="36" aria-hidden="true">
-            <path d=move || peer.get().map(pattern).unwrap_or_default() fill="currentColor"/>
+        <svg class=class viewBox="-1 -1 7 7" width="36" height="36" aria-hidden="true">
+            <path d=pattern fill="currentColor"/>
         </svg>
     }
+    .into_any()
 }
 
 /// The class of a peer's colour.
-pub(super) fn class(peer: Option<PeerId>) -> String {
+fn class(peer: Option<PeerId>) -> String {
     match peer {
         Some(peer) => format!("avatar tint-{}", peer.as_bytes()[2] % TINTS),
         None => "avatar".to_owned(),

@@ -2,6 +2,8 @@
 
 mod avatar;
 mod brand;
+mod list;
 
 pub(crate) use avatar::Avatar;
 pub(crate) use brand::{Brand, Mark};
+pub(crate) use list::list;

@@ -5,29 +5,31 @@ use converge_p2p::hooks::use_room;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::Shared;
 use crate::parts::Mark;
 use crate::platform;
 
 #[component]
-pub(super) fn Header(topic: Memo<String>) -> impl IntoView {
+pub(super) fn Header() -> impl IntoView {
     view! {
         <header class="room-header">
             <a class="brand" href="/" aria-label="converge, to the start">
                 <Mark/>
             </a>
-            <h1 class="room-topic">{topic}</h1>
+            <h1 class="room-topic">{Signal::<String>::from(use_room().topic())}</h1>
             <Connection/>
-            <Invite topic/>
+            <Invite/>
             <Leave/>
         </header>
     }
+    .into_any()
 }
 
 /// The state in words, with a dot.
 #[component]
 fn Connection() -> impl IntoView {
     let room = use_room();
-    let text = move || match (room.status().get(), room.links().get()) {
+    let text = Signal::derive(move || match (room.status().get(), room.links().get()) {
         (Status::Connected, 0) => "Connected".to_owned(),
         (Status::Connected, 1) => "1 direct link".to_owned(),
         (Status::Connected, links) => format!("{links} direct links"),
@@ -35,45 +37,45 @@ fn Connection() -> impl IntoView {
         (Status::Reconnecting, _) => "Reconnecting…".to_owned(),
         (Status::Offline, _) => "Offline".to_owned(),
         (Status::Closed(_), _) => "Not connected".to_owned(),
-    };
-    view! { <p class=move || format!("pill {}", room.status().get().as_str())>{text}</p> }
+    });
+    let class = Signal::derive(move || format!("pill {}", room.status().get().as_str()));
+    view! { <p class=class>{text}</p> }
+}
+
+/// What became of copying the link.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Invited {
+    #[default]
+    NotYet,
+    Copied,
+    /// The browser doesn't let the page copy: the person has to.
+    Shown(String),
 }
 
 /// Copies the link, or shows it where that is not allowed.
 #[component]
-fn Invite(topic: Memo<String>) -> impl IntoView {
-    let shown = RwSignal::new(None::<(bool, String)>);
-    // A link that was shown belongs to the room it was shown in.
-    Effect::new(move |_| {
-        topic.with(|_| ());
-        shown.set(None);
-    });
+fn Invite() -> impl IntoView {
+    let invited = Shared::get().invited;
     let copy = move |_| {
         let Some(link) = platform::invite_link() else { return };
         spawn_local(async move {
             let copied = platform::copy(link.clone()).await;
-            shown.try_set(Some((copied, link)));
+            invited.try_set(if copied { Invited::Copied } else { Invited::Shown(link) });
         });
     };
+    let said = Signal::derive(move || match invited.get() {
+        Invited::NotYet => String::new(),
+        Invited::Copied => "Link copied".to_owned(),
+        Invited::Shown(link) => format!("This browser doesn't let the page copy. The link: {link}"),
+    });
+    let class = Signal::derive(move || shown("invite-said", invited.get() != Invited::NotYet));
     view! {
         <div class="invite">
             <button class="button" type="button" on:click=copy>
                 "Copy invite link"
             </button>
-            <p class="invite-said" role="status">
-                {move || match shown.get() {
-                    None => ().into_any(),
-                    Some((true, _)) => "Link copied".into_any(),
-                    Some((false, link)) => {
-                        view! {
-                            "This browser doesn't let the page copy. The link: "
-                            <a class="invite-link" href=link.clone()>
-                                {link.clone()}
-                            </a>
-                        }
-                            .into_any()
-                    }
-                }}
+            <p class=class role="status">
+                {said}
             </p>
         </div>
     }
@@ -82,7 +84,7 @@ fn Invite(topic: Memo<String>) -> impl IntoView {
 #[component]
 fn Leave() -> impl IntoView {
     let room = use_room();
-    let closed = move || matches!(room.status().get(), Status::Closed(_));
+    let closed = Signal::derive(move || matches!(room.status().get(), Status::Closed(_)));
     view! {
         <button class="button quiet" type="button" disabled=closed on:click=move |_| room.leave()>
             "Leave room"
@@ -94,18 +96,27 @@ fn Leave() -> impl IntoView {
 #[component]
 pub(super) fn Banner() -> impl IntoView {
     let room = use_room();
-    let text = move || match room.status().get() {
-        Status::Reconnecting => {
-            Some("The meeting server is unreachable. You can go on talking; new people can't join until it is back.")
-        }
-        Status::Offline => {
-            Some("This device has no network. You are connected again as soon as it has; until then, messages wait.")
-        }
-        _ => None,
-    };
+    let text = Signal::derive(move || {
+        let text = match room.status().get() {
+            Status::Reconnecting => {
+                "The meeting server is unreachable. You can go on talking; new people can't join until it is back."
+            }
+            Status::Offline => {
+                "This device has no network. You are connected again as soon as it has; until then, messages wait."
+            }
+            _ => "",
+        };
+        text.to_owned()
+    });
+    let class = Signal::derive(move || shown("banner", !text.get().is_empty()));
     view! {
-        <p class="banner" role="status">
+        <p class=class role="status">
             {text}
         </p>
     }
+}
+
+/// A class, and with it `shown` or not. A live region has to be in the page before there is something in it.
+fn shown(class: &str, shown: bool) -> String {
+    if shown { format!("{class} shown") } else { class.to_owned() }
 }

@@ -12,9 +12,9 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 
-use self::chat::Chat;
+use self::chat::{Chat, Lines};
 use self::closed::Closed;
-use self::header::{Banner, Header};
+use self::header::{Banner, Header, Invited};
 use self::people::People;
 use crate::words;
 
@@ -39,28 +39,61 @@ impl Profile {
     }
 }
 
-/// The room at `/r/{topic}`. Another topic in the address is another room: the one is left, the other joined.
+/// What the parts of the room share besides the room itself.
+#[derive(Clone, Copy)]
+struct Shared {
+    lines: Lines,
+    /// Whom the next message is for; none is everyone.
+    to: RwSignal<Option<PeerId>>,
+    /// What went wrong last, in words; empty if nothing did.
+    problem: RwSignal<String>,
+    invited: RwSignal<Invited>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            lines: Lines::new(),
+            to: RwSignal::new(None),
+            problem: RwSignal::new(String::new()),
+            invited: RwSignal::new(Invited::NotYet),
+        }
+    }
+
+    /// What [`Room`] provided.
+    fn get() -> Self {
+        expect_context()
+    }
+}
+
+/// The page at `/r/{topic}`.
 #[component]
 pub(crate) fn RoomPage() -> impl IntoView {
     let params = use_params_map();
-    let topic = Memo::new(move |_| params.with(|params| params.get("topic").unwrap_or_default()));
-    let room = provide_room(Signal::derive(move || Options::new(topic.get())));
+    let topic = params.with_untracked(|params| params.get("topic").unwrap_or_default());
+    view! {
+        <Title text=topic.clone()/>
+        <Room topic/>
+    }
+}
+
+/// The room itself, which comes to life in the browser.
+#[island]
+fn Room(topic: String) -> impl IntoView {
+    let room = provide_room(Options::new(topic));
+    provide_context(Shared::new());
     // Held here for as long as the page is: without a user a slot is cleared.
     use_presence::<Profile>();
 
-    let status = room.status();
-    let reason = move || status.get().reason();
+    let id = Signal::derive(move || room.id().get().map(|id| id.to_string()));
+    let status = Signal::derive(move || Some(room.status().get().as_str().to_owned()));
+    let reason = Signal::derive(move || room.status().get().reason().map(|reason| reason.as_str().to_owned()));
+    let links = Signal::derive(move || Some(room.links().get().to_string()));
+    let closed = Signal::derive(move || reason.with(Option::is_some));
     view! {
-        <Title text=move || topic.get()/>
         <div class="page room-page">
-            <Header topic/>
-            <main
-                class="room"
-                data-self-id=move || room.id().get().map(|id| id.to_string())
-                data-status=move || status.get().as_str()
-                data-reason=move || reason().map(|reason| reason.as_str())
-                data-links=move || room.links().get().to_string()
-            >
+            <Header/>
+            <main class="room" data-self-id=id data-status=status data-reason=reason data-links=links>
                 <noscript>
                     <p class="notice">
                         "This room needs JavaScript: your browser connects to the others' by itself, and the program \
@@ -68,17 +101,16 @@ pub(crate) fn RoomPage() -> impl IntoView {
                     </p>
                 </noscript>
                 <Banner/>
-                <Show when=move || reason().is_some()>
-                    <Closed/>
-                </Show>
+                <Closed/>
                 // Kept while the room is closed: who joins again finds what was said and what they were writing.
-                <div class="room-columns" hidden=move || reason().is_some()>
+                <div class="room-columns" hidden=closed>
                     <People/>
                     <Chat/>
                 </div>
             </main>
         </div>
     }
+    .into_any()
 }
 
 #[cfg(test)]

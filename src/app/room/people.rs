@@ -1,30 +1,31 @@
 //! Who is here, and what they do now.
 
-use converge_p2p::PeerState;
-use converge_p2p::hooks::{Peer, use_peers, use_presence, use_room};
+use converge_p2p::hooks::{use_peers, use_presence, use_room};
+use converge_p2p::{PeerId, PeerState};
 use leptos::prelude::*;
 
 use super::{MAX_NAME_CHARS, Profile};
-use crate::parts::Avatar;
+use crate::parts::{Avatar, list};
 use crate::{platform, words};
 
 #[component]
 pub(super) fn People() -> impl IntoView {
     let peers = use_peers();
+    let count = Signal::derive(move || (peers.with(Vec::len) + 1).to_string());
+    let ids = Signal::derive(move || peers.get().into_iter().map(|peer| peer.id()).collect());
     view! {
         <section class="people" aria-labelledby="people-heading">
             <h2 id="people-heading" class="section-heading">
-                "People " <span class="count">{move || peers.get().len() + 1}</span>
+                "People " <span class="count">{count}</span>
             </h2>
             <Name/>
             <ul class="people-list" aria-label="People">
                 <Myself/>
-                <For each=move || peers.get() key=|peer| peer.id() let:peer>
-                    <Person peer/>
-                </For>
+                {list(ids, |id| view! { <Person id/> }.into_any())}
             </ul>
         </section>
     }
+    .into_any()
 }
 
 /// The field for one's own name.
@@ -43,6 +44,8 @@ fn Name() -> impl IntoView {
         platform::remember_name(&name);
         mine.update(|profile| profile.name = name);
     };
+    let otherwise = Signal::derive(move || room.id().get().map(words::name_of).unwrap_or_default());
+    let name = Signal::derive(move || mine.with(|profile| profile.name.clone()));
     view! {
         <div class="name">
             <label for="name">"Your name"</label>
@@ -51,8 +54,8 @@ fn Name() -> impl IntoView {
                 class="field"
                 autocomplete="nickname"
                 maxlength=MAX_NAME_CHARS.to_string()
-                placeholder=move || room.id().get().map(words::name_of)
-                prop:value=move || mine.with(|profile| profile.name.clone())
+                placeholder=otherwise
+                prop:value=name
                 on:input:target=move |event| rename(event.target().value())
             />
         </div>
@@ -61,43 +64,53 @@ fn Name() -> impl IntoView {
 
 #[component]
 fn Myself() -> impl IntoView {
-    let room = use_room();
-    let id = room.id();
+    let id = use_room().id();
     let mine = use_presence::<Profile>().mine();
-    let name = move || match id.get() {
+    let name = Signal::derive(move || match id.get() {
         Some(id) => mine.with(|profile| Profile::name(Some(profile), id)),
         None => "You".to_owned(),
-    };
-    view! {
-        <li class="person" data-peer-id=move || id.get().map(|id| id.to_string())>
-            <Avatar peer=id/>
-            <div class="person-text">
-                <span class="person-name">{name}</span>
-                <span class="person-state">"you"</span>
-            </div>
-        </li>
-    }
+    });
+    let text = Signal::derive(move || id.get().map(|id| id.to_string()));
+    view! { <Row id text name state=Signal::stored("you".to_owned()) class=Signal::stored("person".to_owned())/> }
 }
 
 #[component]
-fn Person(peer: Peer) -> impl IntoView {
-    let id = peer.id();
+fn Person(id: PeerId) -> impl IntoView {
     let profile = use_presence::<Profile>().of(id);
-    let state = peer.state();
-    let name = move || Profile::name(profile.get().as_ref(), id);
-    let doing = move || match state.get() {
-        PeerState::Connected if profile.get().is_some_and(|profile| profile.typing) => "typing…",
-        PeerState::Connected => "",
-        PeerState::Connecting => "connecting…",
-        _ => "unreachable; trying again",
-    };
+    let state = use_room().peer(id).state();
+    let name = Signal::derive(move || Profile::name(profile.get().as_ref(), id));
+    let doing = Signal::derive(move || {
+        let doing = match state.get() {
+            PeerState::Connected if profile.with(|profile| profile.as_ref().is_some_and(|it| it.typing)) => "typing…",
+            PeerState::Connected => "",
+            PeerState::Connecting => "connecting…",
+            _ => "unreachable; trying again",
+        };
+        doing.to_owned()
+    });
+    let class = Signal::derive(move || {
+        let class = if state.get() == PeerState::Connected { "person" } else { "person away" };
+        class.to_owned()
+    });
+    view! { <Row id=Signal::stored(Some(id)) text=Signal::stored(Some(id.to_string())) name state=doing class/> }
+}
+
+#[component]
+fn Row(
+    id: Signal<Option<PeerId>>,
+    text: Signal<Option<String>>,
+    name: Signal<String>,
+    state: Signal<String>,
+    class: Signal<String>,
+) -> impl IntoView {
     view! {
-        <li class="person" class:away=move || state.get() != PeerState::Connected data-peer-id=id.to_string()>
-            <Avatar peer=Some(id)/>
+        <li class=class data-peer-id=text>
+            <Avatar peer=id/>
             <div class="person-text">
                 <span class="person-name">{name}</span>
-                <span class="person-state">{doing}</span>
+                <span class="person-state">{state}</span>
             </div>
         </li>
     }
+    .into_any()
 }

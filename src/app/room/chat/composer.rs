@@ -3,29 +3,30 @@
 use std::time::Duration;
 
 use converge_p2p::PeerId;
-use converge_p2p::hooks::{UseChannel, use_peers, use_presence, use_room};
+use converge_p2p::hooks::{Peer, UseChannel, use_peers, use_presence, use_room};
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::html::{Select, Textarea};
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 
-use super::{Direct, Lines, Profile, Said};
+use super::{Line, Profile, Said, Shared};
+use crate::parts::list;
 
 /// Who stops typing for this long is thinking.
 const TYPING_PAUSE: Duration = Duration::from_secs(4);
 
 #[component]
-pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSignal<Option<String>>) -> impl IntoView {
+pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
+    let Shared { lines, problem, to, .. } = Shared::get();
     let field = NodeRef::<Textarea>::new();
-    let to = RwSignal::new(None::<PeerId>);
     let typing = Typing::new(profiles.mine());
     let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
 
     let send = move || {
-        let (Some(field), Some(me)) = (field.get_untracked(), room.id().get_untracked()) else {
-            return problem.set(Some("Not connected yet: the message is kept.".to_owned()));
+        let (Some(field), Some(from)) = (field.get_untracked(), room.id().get_untracked()) else {
+            return problem.set("Not connected yet: the message is kept.".to_owned());
         };
         let text = field.value();
         if text.trim().is_empty() {
@@ -38,14 +39,15 @@ pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSigna
         };
         match sent {
             Ok(()) => {
-                let direct = to.get_untracked().map_or(Direct::No, |peer| Direct::To(name_of(peer)));
-                let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), me));
-                lines.push(me, name, said.text, direct, true);
+                let direct = to.get_untracked().map(|peer| format!("direct, to {}", name_of(peer)));
+                let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), from));
+                let (text, direct, time) = (said.text, direct.unwrap_or_default(), String::new());
+                lines.push(Line { from, name, text, direct, mine: true, time });
                 field.set_value("");
-                problem.set(None);
+                problem.set(String::new());
             }
             // The text stays in the field.
-            Err(error) => problem.set(Some(format!("Not sent: {error}."))),
+            Err(error) => problem.set(format!("Not sent: {error}.")),
         }
         typing.stop();
     };
@@ -60,12 +62,16 @@ pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSigna
             send();
         }
     };
+    let hint = Signal::derive(move || match to.get() {
+        None => "Write to everyone".to_owned(),
+        Some(peer) => format!("Only {} will get this", name_of(peer)),
+    });
     view! {
         <form class="composer" on:submit=submit>
             <p class="problem" role="alert">
-                {problem}
+                {Signal::<String>::from(problem)}
             </p>
-            <Recipient to/>
+            <Recipient/>
             <div class="composer-row">
                 <label class="visually-hidden" for="message">
                     "Message"
@@ -74,11 +80,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSigna
                     id="message"
                     class="field"
                     rows="1"
-                    placeholder=move || {
-                        to.get().map_or_else(|| "Write to everyone".to_owned(), |peer| {
-                            format!("Only {} will get this", Profile::name(profiles.peek(peer).as_ref(), peer))
-                        })
-                    }
+                    placeholder=hint
                     node_ref=field
                     on:keydown=key
                     on:input:target=move |event| {
@@ -92,27 +94,20 @@ pub(super) fn Composer(channel: UseChannel<Said>, lines: Lines, problem: RwSigna
             </div>
         </form>
     }
+    .into_any()
 }
 
 /// Everyone, or one of those who are here.
 #[component]
-fn Recipient(to: RwSignal<Option<PeerId>>) -> impl IntoView {
+fn Recipient() -> impl IntoView {
+    let (room, to) = (use_room(), Shared::get().to);
     let peers = use_peers();
     let select = NodeRef::<Select>::new();
-    let ids = Memo::new(move |_| peers.get().into_iter().map(|peer| peer.id()).collect::<Vec<_>>());
     // Somebody who was chosen and has gone stays in the list: what was meant for one must not go to all.
-    let options = Memo::new(move |_| {
-        let mut options = ids.get();
+    let options = Signal::derive(move || {
+        let mut options: Vec<PeerId> = peers.get().into_iter().map(|peer| peer.id()).collect();
         options.extend(to.get().filter(|to| !options.contains(to)));
         options
-    });
-    let topic = use_room().topic();
-    let topic = Memo::new(move |_| topic.get());
-    Effect::new(move |before: Option<()>| {
-        topic.with(|_| ());
-        if before.is_some() {
-            to.set(None);
-        }
     });
     // The browser chooses another option by itself when the list around the chosen one changes.
     Effect::new(move |_| {
@@ -136,27 +131,28 @@ fn Recipient(to: RwSignal<Option<PeerId>>) -> impl IntoView {
                 on:change:target=move |event| to.set(event.target().value().parse().ok())
             >
                 <option value="">"Everyone"</option>
-                <For each=move || options.get() key=|peer| *peer let:peer>
-                    <Addressee peer here=Signal::derive(move || ids.with(|ids| ids.contains(&peer)))/>
-                </For>
+                {list(options, move |id| view! { <Addressee peer=room.peer(id)/> }.into_any())}
             </select>
         </div>
     }
+    .into_any()
 }
 
 #[component]
-fn Addressee(peer: PeerId, here: Signal<bool>) -> impl IntoView {
-    let profile = use_presence::<Profile>().of(peer);
+fn Addressee(peer: Peer) -> impl IntoView {
+    let profile = use_presence::<Profile>().of(peer.id());
+    let here = use_peers();
     // The last one shown is kept, for whoever has gone shows none.
-    let name = Memo::new(move |last: Option<&String>| match (profile.get(), last) {
-        (None, Some(last)) => last.clone(),
-        (profile, _) => Profile::name(profile.as_ref(), peer),
+    let last = StoredValue::new(None);
+    let label = Signal::derive(move || {
+        let profile = profile.get();
+        if profile.is_some() {
+            last.set_value(profile);
+        }
+        let name = last.with_value(|last| Profile::name(last.as_ref(), peer.id()));
+        if here.with(|here| here.contains(&peer)) { name } else { format!("{name} (left)") }
     });
-    view! {
-        <option value=peer.to_string()>
-            {move || if here.get() { name.get() } else { format!("{} (left)", name.get()) }}
-        </option>
-    }
+    view! { <option value=peer.id().to_string()>{label}</option> }
 }
 
 /// Whether this person is shown as typing.

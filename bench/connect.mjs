@@ -1,0 +1,134 @@
+// How long it takes the second tab of a room to have an open link, beside two RTCPeerConnections wired by hand in plain
+// JavaScript on one page; and what a visitor downloads. Prints `RESULT name=value unit`.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { get } from 'node:http';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from '@playwright/test';
+
+const PAIRS = 20;
+const root = resolve(fileURLToPath(import.meta.url), '../..');
+const binary = process.env.CONVERGE_BIN ?? join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'release/converge');
+const system = '/usr/bin/chromium';
+
+const server = spawn(binary, ['--addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+const url = await new Promise((found, failed) => {
+  createInterface(server.stdout).on('line', (line) => line.startsWith('listening on ') && found(line.slice(13)));
+  server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));
+  server.once('error', failed);
+});
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || (existsSync(system) ? system : undefined),
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+
+async function tab(path) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(url + path);
+  return page;
+}
+
+/** The second tab's time from the start of joining to the first open link, and from navigation to that. */
+async function converge(pair) {
+  const first = await tab(`/r/bench-${pair}`);
+  await first.waitForSelector('main[data-status=connected]');
+  const second = await tab(`/r/bench-${pair}`);
+  await second.waitForSelector('main[data-links="1"]');
+  const marks = await second.evaluate(() =>
+    Object.fromEntries(performance.getEntriesByType('mark').map((mark) => [mark.name, mark.startTime])),
+  );
+  await first.context().close();
+  await second.context().close();
+  const joined = marks['converge:join'];
+  return {
+    link: marks['converge:link-open'] - joined,
+    welcome: marks['converge:welcome'] - joined,
+    navigation: marks['converge:link-open'],
+  };
+}
+
+/** The same two connections, with nothing between them: the floor. */
+async function raw() {
+  const page = await tab('/healthz');
+  const time = await page.evaluate(async () => {
+    const started = performance.now();
+    const [one, two] = [new RTCPeerConnection(), new RTCPeerConnection()];
+    one.onicecandidate = ({ candidate }) => candidate && two.addIceCandidate(candidate);
+    two.onicecandidate = ({ candidate }) => candidate && one.addIceCandidate(candidate);
+    const channels = [one, two].map((side) => side.createDataChannel('raw', { negotiated: true, id: 0 }));
+    const open = Promise.all(channels.map((channel) => new Promise((opened) => (channel.onopen = opened))));
+    await one.setLocalDescription();
+    await two.setRemoteDescription(one.localDescription);
+    await two.setLocalDescription();
+    await one.setRemoteDescription(two.localDescription);
+    await open;
+    const took = performance.now() - started;
+    one.close();
+    two.close();
+    return took;
+  });
+  await page.context().close();
+  return time;
+}
+
+/** How many bytes of a file travel to a browser that takes brotli. */
+function download(path) {
+  return new Promise((done, failed) => {
+    get(url + path, { headers: { 'accept-encoding': 'br' } }, (response) => {
+      if (response.statusCode !== 200 || response.headers['content-encoding'] !== 'br') {
+        return failed(new Error(`${path}: ${response.statusCode} ${response.headers['content-encoding']}`));
+      }
+      let bytes = 0;
+      response.on('data', (chunk) => (bytes += chunk.length)).on('end', () => done(bytes));
+    }).on('error', failed);
+  });
+}
+
+try {
+  // Once of each, unmeasured: the browser's own first time.
+  await converge('warm-up');
+  await raw();
+  const [ours, theirs] = [[], []];
+  for (let pair = 0; pair < PAIRS; pair += 1) {
+    // In turn, so that neither always runs on the warmer machine.
+    if (pair % 2) theirs.push(await raw());
+    ours.push(await converge(pair));
+    if (!(pair % 2)) theirs.push(await raw());
+  }
+  const link = median(ours.map((times) => times.link));
+  const floor = median(theirs);
+  console.log(`RESULT connect_ratio=${(link / floor).toFixed(2)} x`);
+  console.log(`RESULT connect_ms=${link.toFixed(1)} ms`);
+  console.log(`RESULT connect_welcome_ms=${median(ours.map((times) => times.welcome)).toFixed(1)} ms`);
+  console.log(`RESULT raw_connect_ms=${floor.toFixed(1)} ms`);
+  console.log(`RESULT navigation_to_link_ms=${median(ours.map((times) => times.navigation)).toFixed(1)} ms`);
+
+  // What the page asks for: its script, and whatever that imports, and the program.
+  const page = await tab('/r/size');
+  await page.waitForSelector('main[data-status=connected]');
+  const loaded = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => entry.name));
+  const code = [...new Set(loaded.map((name) => new URL(name).pathname))].filter((path) => /\.(js|wasm)$/.test(path));
+  let bytes = 0;
+  for (const path of code) bytes += await download(path);
+  console.log(`RESULT bundle_brotli_kb=${(bytes / 1000).toFixed(1)} kB`);
+} finally {
+  await browser.close();
+  server.kill();
+}

@@ -322,6 +322,13 @@ impl RoomCore {
         }
     }
 
+    /// Whether a link is about to be opened: the room is being joined for the first time, or a member's offer is
+    /// awaited. A driver may use the time to have a connection ready.
+    pub fn expects_link(&self) -> bool {
+        let joining = self.seq.is_none() && matches!(self.socket, Socket::Joining { .. });
+        joining || self.peers.values().any(Peer::awaits_offer)
+    }
+
     /// This peer's id.
     pub fn id(&self) -> PeerId {
         self.id

@@ -22,7 +22,7 @@ view! {
 #[component]
 pub(crate) fn Api() -> impl IntoView {
     view! {
-        <section class="api">
+        <section class="api" id="api">
             <div>
                 <h2>"A room in your own page"</h2>
                 <p>

@@ -25,8 +25,8 @@ pub(crate) fn Landing() -> impl IntoView {
         <div class="page">
             <header class="page-header">
                 <Brand/>
-                <nav aria-label="Project">
-                    <a href="https://github.com/a-type/converge">"Source"</a>
+                <nav aria-label="Page">
+                    <a href="#api">"For developers"</a>
                 </nav>
             </header>
             <main class="landing">

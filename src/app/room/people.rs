@@ -34,11 +34,14 @@ fn Name() -> impl IntoView {
     let room = use_room();
     let mine = use_presence::<Profile>().mine();
     Effect::new(move |_| {
-        if let Some(name) = platform::remembered_name()
-            && mine.with_untracked(|profile| profile.name.is_empty())
-        {
-            mine.update(|profile| profile.name = name);
-        }
+        // Storage holds the page up when it is first asked; connecting comes first.
+        request_idle_callback(move || {
+            if let Some(name) = platform::remembered_name()
+                && mine.try_with_untracked(|profile| profile.name.is_empty()) == Some(true)
+            {
+                mine.update(|profile| profile.name = name);
+            }
+        });
     });
     let rename = move |name: String| {
         platform::remember_name(&name);

@@ -2,6 +2,7 @@
 
 use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
+use web_sys::RtcPeerConnection;
 
 #[wasm_bindgen]
 extern "C" {
@@ -16,4 +17,12 @@ extern "C" {
         options: &JsValue,
         callback: &JsValue,
     ) -> Result<Promise, JsValue>;
+
+    /// <https://developer.mozilla.org/docs/Web/API/RTCPeerConnection>
+    #[wasm_bindgen(extends = RtcPeerConnection)]
+    pub(super) type Connection;
+
+    /// Makes the offer or answer that the connection's state calls for and sets it, all in one step.
+    #[wasm_bindgen(method, js_name = setLocalDescription)]
+    pub(super) fn set_local_description_by_state(this: &Connection) -> Promise;
 }

@@ -10,6 +10,7 @@ use web_sys::{
     RtcSdpType, RtcSessionDescriptionInit,
 };
 
+use super::ext::Connection;
 use super::listen::{Listener, Timeout};
 use crate::link::{Candidate, Role};
 use crate::room::LinkEvent;
@@ -31,14 +32,13 @@ pub(super) struct Link {
     lingering: bool,
 }
 
-impl Link {
-    /// Makes a connection; the offerer's offer follows as a [`LinkEvent::LocalDescription`].
-    pub(super) fn open(
-        role: Role,
-        ice_servers: &[IceServer],
-        on_event: impl Fn(LinkEvent) + Clone + 'static,
-    ) -> Result<Self, JsValue> {
-        let connection = RtcPeerConnection::new_with_configuration(&configuration(ice_servers))?;
+/// A connection that waits to be used: making one, its threads and its certificate takes a browser some ten
+/// milliseconds, which can pass while the socket is still being opened.
+pub(super) struct Prepared(Option<(RtcPeerConnection, RtcDataChannel)>);
+
+impl Prepared {
+    pub(super) fn new() -> Result<Self, JsValue> {
+        let connection = RtcPeerConnection::new()?;
         let init = RtcDataChannelInit::new();
         // Both ends make the channel with the same id: no message is needed to announce it, and none can be missed.
         init.set_negotiated(true);
@@ -46,7 +46,37 @@ impl Link {
         let channel = connection.create_data_channel_with_data_channel_dict("converge", &init);
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(LOW_WATER);
+        let offer = connection.create_offer();
+        spawn_local(async move {
+            // Not used: the one that is will be made from what this one has brought about.
+            let _ = JsFuture::from(offer).await;
+        });
+        Ok(Self(Some((connection, channel))))
+    }
+}
 
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if let Some((connection, _)) = self.0.take() {
+            connection.close();
+        }
+    }
+}
+
+impl Link {
+    /// Puts a connection to use; the offerer's offer follows as a [`LinkEvent::LocalDescription`].
+    pub(super) fn open(
+        mut prepared: Prepared,
+        role: Role,
+        ice_servers: &[IceServer],
+        on_event: impl Fn(LinkEvent) + Clone + 'static,
+    ) -> Result<Self, JsValue> {
+        if !ice_servers.is_empty()
+            && let Some((connection, _)) = &prepared.0
+        {
+            connection.set_configuration_with_configuration(&configuration(ice_servers))?;
+        }
+        let Some((connection, channel)) = prepared.0.take() else { return Err(JsValue::UNDEFINED) };
         let listeners = vec![
             Listener::new(&connection, "icecandidate", {
                 let on_event = on_event.clone();
@@ -90,7 +120,7 @@ impl Link {
         if role == Role::Offerer {
             let connection = link.connection.clone();
             spawn_local(async move {
-                match describe(&connection, RtcSdpType::Offer).await {
+                match describe(&connection).await {
                     Ok(sdp) => on_event(LinkEvent::LocalDescription(sdp)),
                     Err(_) => on_event(LinkEvent::Closed),
                 }
@@ -109,14 +139,16 @@ impl Link {
         });
         remote.set_sdp(sdp);
         let set = connection.set_remote_description(&remote);
+        // The browser does one after the other: there is no need to come back here in between.
+        let answer = (role == Role::Answerer).then(|| describe(&connection));
         spawn_local(async move {
             // The browser refuses what is no description: the attempt has failed, as if nothing had come.
             if JsFuture::from(set).await.is_err() {
                 return on_event(LinkEvent::Closed);
             }
             on_event(LinkEvent::RemoteSet);
-            if role == Role::Answerer {
-                match describe(&connection, RtcSdpType::Answer).await {
+            if let Some(answer) = answer {
+                match answer.await {
                     Ok(sdp) => on_event(LinkEvent::LocalDescription(sdp)),
                     Err(_) => on_event(LinkEvent::Closed),
                 }
@@ -186,15 +218,14 @@ impl Drop for Link {
     }
 }
 
-async fn describe(connection: &RtcPeerConnection, kind: RtcSdpType) -> Result<String, JsValue> {
-    let made = match kind {
-        RtcSdpType::Offer => connection.create_offer(),
-        _ => connection.create_answer(),
-    };
-    let made: RtcSessionDescriptionInit = JsFuture::from(made).await?.unchecked_into();
-    let sdp = made.get_sdp().ok_or(JsValue::UNDEFINED)?;
-    JsFuture::from(connection.set_local_description(&made)).await?;
-    Ok(sdp)
+/// Makes and sets this side's description; resolves to its text.
+fn describe(connection: &RtcPeerConnection) -> impl Future<Output = Result<String, JsValue>> + use<> {
+    let set = connection.unchecked_ref::<Connection>().set_local_description_by_state();
+    let connection = connection.clone();
+    async move {
+        JsFuture::from(set).await?;
+        connection.local_description().map(|description| description.sdp()).ok_or(JsValue::UNDEFINED)
+    }
 }
 
 fn local_candidate(event: &RtcPeerConnectionIceEvent) -> Option<Candidate> {

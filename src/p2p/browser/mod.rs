@@ -22,7 +22,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{PageTransitionEvent, Performance, Window};
 
-use self::link::Link;
+use self::link::{Link, Prepared};
 use self::listen::{Listener, Timeout};
 use self::socket::Socket;
 use self::tab::Claim;
@@ -64,6 +64,8 @@ struct Inner {
     early: Vec<Input>,
     socket: Option<Socket>,
     links: HashMap<LinkId, Link>,
+    /// A connection for the next link, while one is expected.
+    prepared: Option<Prepared>,
     timer: Option<(Time, Timeout)>,
     page: Vec<Listener>,
     /// This peer's presence, for it may be set before there is a core and outlives a core.
@@ -131,6 +133,7 @@ impl Driver {
                 early: Vec::new(),
                 socket: None,
                 links: HashMap::new(),
+                prepared: None,
                 timer: None,
                 page: Vec::new(),
                 presence: Own::default(),
@@ -223,6 +226,7 @@ fn start(driver: &Rc<RefCell<Inner>>) {
         inner.suspended = false;
         inner.early.clear();
         inner.open_socket();
+        inner.prepared = Prepared::new().ok();
         (inner.join, inner.options.identity.clone())
     };
     if let Some(identity) = options_identity {
@@ -290,6 +294,7 @@ fn close_early(driver: &Rc<RefCell<Inner>>, reason: CloseReason) {
     let mut inner = driver.borrow_mut();
     inner.join += 1;
     inner.socket = None;
+    inner.prepared = None;
     inner.closed = Some(reason);
     inner.events.push_back(Event::Status(Status::Closed(reason)));
     drop(inner);
@@ -322,6 +327,7 @@ fn run<R>(driver: &Rc<RefCell<Inner>>, f: impl FnOnce(&mut RoomCore, Time) -> R)
             }
             inner.drain();
         }
+        inner.prepare();
         inner.set_timer();
         result
     };
@@ -431,6 +437,16 @@ impl Inner {
         }
     }
 
+    /// Has a connection ready where one is about to be needed, and lets go of it where none is.
+    fn prepare(&mut self) {
+        let expected = self.core.as_ref().is_some_and(RoomCore::expects_link);
+        if !expected {
+            self.prepared = None;
+        } else if self.prepared.is_none() {
+            self.prepared = Prepared::new().ok();
+        }
+    }
+
     fn drain(&mut self) {
         while let Some(output) = self.core.as_mut().and_then(RoomCore::poll) {
             self.perform(output);
@@ -451,7 +467,8 @@ impl Inner {
                 }
             }
             Output::OpenLink { link, role, ice_servers } => {
-                match Link::open(role, &ice_servers, self.link_events(link)) {
+                let prepared = self.prepared.take().map_or_else(Prepared::new, Ok);
+                match prepared.and_then(|made| Link::open(made, role, &ice_servers, self.link_events(link))) {
                     Ok(made) => {
                         self.links.insert(link, made);
                     }

@@ -21,6 +21,9 @@ const INCARNATION: &str = "converge:incarnation";
 /// still there has not.
 const LOCK_WAIT_MS: i32 = 300;
 
+/// How long after it was made the lock of a new key is taken.
+const LOCK_AFTER_MS: i32 = 200;
+
 /// How long another tab has to answer on the broadcast channel, where there are no locks.
 const ANSWER_WAIT_MS: i32 = 150;
 
@@ -33,8 +36,10 @@ thread_local! {
 
 /// This page's hold on its key. Dropping it lets go.
 pub(super) struct Claim {
-    secret: [u8; 32],
+    identity: Identity,
     release: RefCell<Option<Function>>,
+    /// When the lock of a new key is taken.
+    _locking: RefCell<Option<Timeout>>,
     /// Answers tabs that ask for the key, where there are no locks.
     _answering: Option<(BroadcastChannel, Listener)>,
 }
@@ -42,7 +47,7 @@ pub(super) struct Claim {
 impl Claim {
     /// The identity in its next life.
     pub(super) fn next_life(&self) -> Identity {
-        Identity::from_secret(&self.secret, next_incarnation(&self.secret))
+        self.identity.in_life(next_incarnation(&self.identity))
     }
 }
 
@@ -88,10 +93,19 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
     if !stored {
         UNSTORED.set(Some((secret, 0)));
     }
-    let name = lock_name(&secret);
-    let claim = Rc::new(Claim { secret, release: RefCell::new(None), _answering: answering(&name) });
-    if let Some(locks) = locks() {
-        let weak = Rc::downgrade(&claim);
+    let identity = Identity::from_secret(&secret, 0);
+    let name = lock_name(&identity);
+    let claim = Rc::new(Claim {
+        identity,
+        release: RefCell::new(None),
+        _locking: RefCell::new(None),
+        _answering: answering(&name),
+    });
+    let weak = Rc::downgrade(&claim);
+    // Nobody can have a copy of the tab yet, and connecting comes first.
+    claim._locking.replace(Timeout::new(LOCK_AFTER_MS, move || {
+        let Some(locks) = locks() else { return };
+        let (name, weak) = (name.clone(), weak.clone());
         spawn_local(async move {
             if let Some(release) = lock(&locks, &name).await {
                 match weak.upgrade() {
@@ -100,25 +114,25 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
                 };
             }
         });
-    }
+    }));
     Ok(claim)
 }
 
 /// Holds a key found in storage, unless another tab does.
 async fn hold(secret: [u8; 32]) -> Option<Claim> {
-    let name = lock_name(&secret);
+    let identity = Identity::from_secret(&secret, 0);
+    let name = lock_name(&identity);
     let release = match locks() {
         Some(locks) => Some(lock(&locks, &name).await?),
         None if claimed_elsewhere(&name).await => return None,
         None => None,
     };
-    Some(Claim { secret, release: RefCell::new(release), _answering: answering(&name) })
+    Some(Claim { identity, release: RefCell::new(release), _locking: RefCell::new(None), _answering: answering(&name) })
 }
 
 /// The names carry the public half: other pages of this origin can list them.
-fn lock_name(secret: &[u8; 32]) -> String {
-    let id: PeerId = Identity::from_secret(secret, 0).id();
-    format!("converge:{id}")
+fn lock_name(identity: &Identity) -> String {
+    format!("converge:{}", identity.id())
 }
 
 /// Takes a lock; returns the function that gives it back, or nothing if another page holds on to it.
@@ -233,7 +247,7 @@ fn from_text(text: &str) -> Option<[u8; 32]> {
     text.parse::<PeerId>().ok().map(|bytes| *bytes.as_bytes())
 }
 
-fn next_incarnation(secret: &[u8; 32]) -> u64 {
+fn next_incarnation(identity: &Identity) -> u64 {
     let stored = storage().and_then(|storage| {
         let last: u64 = storage.get_item(INCARNATION).ok().flatten()?.parse().ok()?;
         let next = last.saturating_add(1);
@@ -242,7 +256,7 @@ fn next_incarnation(secret: &[u8; 32]) -> u64 {
     });
     stored.unwrap_or_else(|| {
         UNSTORED.with_borrow_mut(|unstored| {
-            let (_, last) = unstored.get_or_insert((*secret, 0));
+            let (_, last) = unstored.get_or_insert_with(|| (identity.secret(), 0));
             *last += 1;
             *last
         })

@@ -1,6 +1,6 @@
 //! The other members: meeting them, making links to them, noticing when they have gone.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(super) struct Peer {
     queue: VecDeque<Arc<[u8]>>,
     queued_bytes: usize,
     /// Slots of our presence that it has yet to be shown, for the link was congested.
-    unseen: BTreeSet<String>,
+    unseen: Vec<String>,
     pub(super) presence: Theirs,
     presence_incarnation: Incarnation,
     starts: u32,
@@ -59,7 +59,7 @@ impl Peer {
             evict_at: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
-            unseen: BTreeSet::new(),
+            unseen: Vec::new(),
             presence: Theirs::default(),
             presence_incarnation: member.incarnation,
             starts: 0,
@@ -69,6 +69,11 @@ impl Peer {
 
     pub(super) fn is_open(&self) -> bool {
         self.link.as_ref().is_some_and(Link::is_open)
+    }
+
+    /// Its first offer is still to come.
+    pub(super) fn awaits_offer(&self) -> bool {
+        self.link.is_none() && self.failures == 0 && self.listed
     }
 
     pub(super) fn state(&self) -> PeerState {
@@ -109,7 +114,9 @@ impl Peer {
             return;
         };
         if !link.writable {
-            self.unseen.insert(slot.to_owned());
+            if !self.unseen.iter().any(|unseen| unseen == slot) {
+                self.unseen.push(slot.to_owned());
+            }
         } else if let Some(Ok(frame)) = own.frame(slot) {
             out.push_back(Output::SendFrame { link: link.id, frame: frame.into() });
         }

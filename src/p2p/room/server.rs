@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::{MAX_PEERS, Output, RoomCore};
 use crate::event::{CloseReason, DisconnectReason, Event, Status};
 use crate::link::Negotiation;
+use crate::map::SortedMap;
 use crate::timer::{Time, Timings};
 
 #[derive(Debug)]
@@ -169,8 +170,11 @@ impl RoomCore {
         self.ice_servers = welcome.ice_servers.into();
         self.emit(Event::Connected { id: self.id });
         self.set_status(Status::Connected);
-        let listed: std::collections::BTreeSet<PeerId> = welcome.members.iter().map(|member| member.id).collect();
-        let missing: Vec<PeerId> = self.peers.keys().filter(|id| !listed.contains(id)).copied().collect();
+        let mut listed = SortedMap::default();
+        for member in &welcome.members {
+            listed.insert(member.id, ());
+        }
+        let missing: Vec<PeerId> = self.peers.keys().filter(|id| listed.get(*id).is_none()).copied().collect();
         for id in missing {
             self.unlist(now, id);
         }

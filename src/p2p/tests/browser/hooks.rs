@@ -27,12 +27,13 @@ fn links(room: Room) -> usize {
 async fn one_cursor_moving_runs_one_row_again() {
     server::start();
     type Cursor = (i32, i32);
+    /// How often it was run, and what it shows.
+    type Row = (Arc<AtomicUsize>, Arc<Mutex<Option<Cursor>>>);
     let cursor = || use_presence_slot::<Cursor>("cursor");
     let (ada, (room, seen, rows)) = component(|| {
         let room = provide_room(options("cursors", 1));
         let cursors = cursor();
-        let rows: Vec<(Arc<AtomicUsize>, Arc<Mutex<Option<Cursor>>>)> =
-            Vec::from_iter((0..2).map(|_| Default::default()));
+        let rows: Vec<Row> = Vec::from_iter((0..2).map(|_| Default::default()));
         for (peer, (runs, shown)) in [2, 3].into_iter().zip(rows.clone()) {
             let theirs = cursors.of(identity(peer).id());
             Effect::new(move |_| {

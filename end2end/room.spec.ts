@@ -30,6 +30,27 @@ test('everyone lists everyone, with names and typing', async ({ person }) => {
   for (const [i, id] of ids.entries()) await expect(dan.row(id)).toContainText(names[i]);
 });
 
+test('what is typed before the page has come to life is not lost', async ({ server, visitor, person }) => {
+  const ben = await person('lobby');
+  const ada = await visitor();
+  // The program comes late, as it does on a phone.
+  let arrive = () => {};
+  const arrived = new Promise<void>((done) => (arrive = done));
+  await ada.page.route('**/*.wasm', async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  await ada.page.goto(`${server.url}/r/lobby`, { waitUntil: 'commit' });
+  await ada.rename('Ada');
+  await ada.field.fill('hello');
+  await expect(ada.button('Send')).toBeDisabled();
+  arrive();
+  await ada.sees(1);
+  await expect(ben.row(await ada.id())).toContainText('Ada');
+  await ada.button('Send').click();
+  await expect(ben.heard('hello')).toHaveCount(1);
+});
+
 test('a message to everyone arrives once at each, a direct one only where it is meant to', async ({ person }) => {
   const [ada, ben, cleo] = await three(person);
   await ada.rename('Ada');

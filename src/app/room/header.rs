@@ -55,7 +55,8 @@ pub(super) enum Invited {
 /// Copies the link, or shows it where that is not allowed.
 #[component]
 fn Invite() -> impl IntoView {
-    let invited = Shared::get().invited;
+    let Shared { invited, ready, .. } = Shared::get();
+    let asleep = Signal::derive(move || !ready.get());
     let copy = move |_| {
         let Some(link) = platform::invite_link() else { return };
         spawn_local(async move {
@@ -71,7 +72,7 @@ fn Invite() -> impl IntoView {
     let class = Signal::derive(move || shown("invite-said", invited.get() != Invited::NotYet));
     view! {
         <div class="invite">
-            <button class="button" type="button" on:click=copy>
+            <button class="button" type="button" disabled=asleep on:click=copy>
                 "Copy invite link"
             </button>
             <p class=class role="status">
@@ -84,7 +85,8 @@ fn Invite() -> impl IntoView {
 #[component]
 fn Leave() -> impl IntoView {
     let room = use_room();
-    let closed = Signal::derive(move || matches!(room.status().get(), Status::Closed(_)));
+    let ready = Shared::get().ready;
+    let closed = Signal::derive(move || !ready.get() || matches!(room.status().get(), Status::Closed(_)));
     view! {
         <button class="button quiet" type="button" disabled=closed on:click=move |_| room.leave()>
             "Leave room"

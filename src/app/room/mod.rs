@@ -48,6 +48,8 @@ struct Shared {
     /// What went wrong last, in words; empty if nothing did.
     problem: RwSignal<String>,
     invited: RwSignal<Invited>,
+    /// The page has come to life: before that, buttons can't do anything.
+    ready: RwSignal<bool>,
 }
 
 impl Shared {
@@ -57,6 +59,7 @@ impl Shared {
             to: RwSignal::new(None),
             problem: RwSignal::new(String::new()),
             invited: RwSignal::new(Invited::NotYet),
+            ready: RwSignal::new(false),
         }
     }
 
@@ -81,7 +84,9 @@ pub(crate) fn RoomPage() -> impl IntoView {
 #[island]
 fn Room(topic: String) -> impl IntoView {
     let room = provide_room(Options::new(topic));
-    provide_context(Shared::new());
+    let shared = Shared::new();
+    provide_context(shared);
+    Effect::new(move |_| shared.ready.set(true));
     // Held here for as long as the page is: without a user a slot is cleared.
     use_presence::<Profile>();
 

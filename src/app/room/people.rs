@@ -2,6 +2,7 @@
 
 use converge_p2p::hooks::{use_peers, use_presence, use_room};
 use converge_p2p::{PeerId, PeerState};
+use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::{MAX_NAME_CHARS, Profile};
@@ -33,22 +34,28 @@ pub(super) fn People() -> impl IntoView {
 fn Name() -> impl IntoView {
     let room = use_room();
     let mine = use_presence::<Profile>().mine();
-    Effect::new(move |_| {
-        // Storage holds the page up when it is first asked; connecting comes first.
-        request_idle_callback(move || {
-            if let Some(name) = platform::remembered_name()
-                && mine.try_with_untracked(|profile| profile.name.is_empty()) == Some(true)
-            {
-                mine.update(|profile| profile.name = name);
-            }
-        });
-    });
+    let field = NodeRef::<Input>::new();
     let rename = move |name: String| {
         platform::remember_name(&name);
         mine.update(|profile| profile.name = name);
     };
+    Effect::new(move |_| {
+        // Somebody may have been faster than the page.
+        if let Some(typed) = field.get_untracked().map(|field| field.value()).filter(|typed| !typed.is_empty()) {
+            return rename(typed);
+        }
+        // Storage holds the page up when it is first asked; connecting comes first.
+        request_idle_callback(move || {
+            let named = mine.try_with_untracked(|profile| !profile.name.is_empty()) != Some(false);
+            if let (false, Some(name), Some(field)) =
+                (named, platform::remembered_name(), field.try_get_untracked().flatten())
+            {
+                field.set_value(&name);
+                mine.update(|profile| profile.name = name);
+            }
+        });
+    });
     let otherwise = Signal::derive(move || room.id().get().map(words::name_of).unwrap_or_default());
-    let name = Signal::derive(move || mine.with(|profile| profile.name.clone()));
     view! {
         <div class="name">
             <label for="name">"Your name"</label>
@@ -58,7 +65,7 @@ fn Name() -> impl IntoView {
                 autocomplete="nickname"
                 maxlength=MAX_NAME_CHARS.to_string()
                 placeholder=otherwise
-                prop:value=name
+                node_ref=field
                 on:input:target=move |event| rename(event.target().value())
             />
         </div>

@@ -21,9 +21,6 @@ const INCARNATION: &str = "converge:incarnation";
 /// still there has not.
 const LOCK_WAIT_MS: i32 = 300;
 
-/// How long after it was made the lock of a new key is taken.
-const LOCK_AFTER_MS: i32 = 200;
-
 /// How long another tab has to answer on the broadcast channel, where there are no locks.
 const ANSWER_WAIT_MS: i32 = 150;
 
@@ -38,8 +35,6 @@ thread_local! {
 pub(super) struct Claim {
     identity: Identity,
     release: RefCell<Option<Function>>,
-    /// When the lock of a new key is taken.
-    _locking: RefCell<Option<Timeout>>,
     /// Answers tabs that ask for the key, where there are no locks.
     _answering: Option<(BroadcastChannel, Listener)>,
 }
@@ -95,17 +90,9 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
     }
     let identity = Identity::from_secret(&secret, 0);
     let name = lock_name(&identity);
-    let claim = Rc::new(Claim {
-        identity,
-        release: RefCell::new(None),
-        _locking: RefCell::new(None),
-        _answering: answering(&name),
-    });
-    let weak = Rc::downgrade(&claim);
-    // Nobody can have a copy of the tab yet, and connecting comes first.
-    claim._locking.replace(Timeout::new(LOCK_AFTER_MS, move || {
-        let Some(locks) = locks() else { return };
-        let (name, weak) = (name.clone(), weak.clone());
+    let claim = Rc::new(Claim { identity, release: RefCell::new(None), _answering: answering(&name) });
+    if let Some(locks) = locks() {
+        let weak = Rc::downgrade(&claim);
         spawn_local(async move {
             if let Some(release) = lock(&locks, &name).await {
                 match weak.upgrade() {
@@ -114,7 +101,7 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
                 };
             }
         });
-    }));
+    }
     Ok(claim)
 }
 
@@ -127,7 +114,7 @@ async fn hold(secret: [u8; 32]) -> Option<Claim> {
         None if claimed_elsewhere(&name).await => return None,
         None => None,
     };
-    Some(Claim { identity, release: RefCell::new(release), _locking: RefCell::new(None), _answering: answering(&name) })
+    Some(Claim { identity, release: RefCell::new(release), _answering: answering(&name) })
 }
 
 /// The names carry the public half: other pages of this origin can list them.

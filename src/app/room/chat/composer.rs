@@ -19,7 +19,8 @@ const TYPING_PAUSE: Duration = Duration::from_secs(4);
 pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
-    let Shared { lines, problem, to, .. } = Shared::get();
+    let Shared { lines, problem, to, ready, .. } = Shared::get();
+    let asleep = Signal::derive(move || !ready.get());
     let field = NodeRef::<Textarea>::new();
     let typing = Typing::new(profiles.mine());
     let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
@@ -67,7 +68,8 @@ pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
         Some(peer) => format!("Only {} will get this", name_of(peer)),
     });
     view! {
-        <form class="composer" on:submit=submit>
+        // Outside a dialog this method submits nowhere: before the page has come to life, what was written stays.
+        <form class="composer" method="dialog" on:submit=submit>
             <p class="problem" role="alert">
                 {Signal::<String>::from(problem)}
             </p>
@@ -88,7 +90,7 @@ pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
                     }
                     on:blur=move |_| typing.stop()
                 ></textarea>
-                <button class="button primary" type="submit">
+                <button class="button primary" type="submit" disabled=asleep>
                     "Send"
                 </button>
             </div>

@@ -6,7 +6,7 @@ import { expect, test } from '../fixtures';
 
 const built = resolve(__dirname, '../..', process.env.CARGO_TARGET_DIR ?? 'target', 'examples/cursors-site');
 const page = `<!DOCTYPE html><html lang="en"><head><title>cursors</title><link rel="icon" href="data:,"></head><body>
-<script type="module">import start from '/cursors.js'; await start('/cursors_bg.wasm');</script></body></html>`;
+<script type="module">import start from '/cursors.js'; await start({ module_or_path: '/cursors_bg.wasm' });</script></body></html>`;
 const types: Record<string, string> = { js: 'text/javascript', wasm: 'application/wasm' };
 
 test('cursors of a page from elsewhere move on the others’ screens', async ({ server, visitor }) => {

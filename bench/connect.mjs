@@ -67,10 +67,21 @@ async function converge(pair) {
   const marks = await second.evaluate(() =>
     Object.fromEntries(performance.getEntriesByType('mark').map((mark) => [mark.name, mark.startTime])),
   );
+  // The same once more from a page that has come to rest: out of the room, and in again.
+  await second.getByRole('button', { name: 'Leave room' }).click();
+  await quiet();
+  await second.evaluate(() => performance.clearMarks());
+  const again = second.waitForEvent('console', (message) => message.text() === 'converge:link-open');
+  await second.getByRole('button', { name: 'Join again' }).click();
+  await again;
+  const [joins, links] = await second.evaluate(() =>
+    ['converge:join', 'converge:link-open'].map((name) => performance.getEntriesByName(name)[0].startTime),
+  );
   await first.close();
   await second.close();
   const joined = marks['converge:join'];
   return {
+    calm: links - joins,
     link: marks['converge:link-open'] - joined,
     welcome: marks['converge:welcome'] - joined,
     navigation: marks['converge:link-open'],
@@ -139,7 +150,9 @@ try {
   console.log(`RESULT connect_ms=${link.toFixed(1)} ms`);
   console.log(`RESULT connect_welcome_ms=${median(ours.map((times) => times.welcome)).toFixed(1)} ms`);
   console.log(`RESULT raw_connect_ms=${floor.toFixed(1)} ms`);
-  // On a page that has long been loaded; nothing of ours is measured so.
+  const rejoin = median(ours.map((times) => times.calm));
+  console.log(`RESULT connect_calm_ratio=${(rejoin / median(calm)).toFixed(2)} x`);
+  console.log(`RESULT connect_calm_ms=${rejoin.toFixed(1)} ms`);
   console.log(`RESULT raw_connect_calm_ms=${median(calm).toFixed(1)} ms`);
   console.log(`RESULT navigation_to_link_ms=${median(ours.map((times) => times.navigation)).toFixed(1)} ms`);
 

@@ -207,6 +207,11 @@ impl Driver {
     /// Joins again, in a new life, if the room is closed.
     pub(crate) fn rejoin(&self) {
         if matches!(self.status(), Status::Closed(_)) {
+            {
+                let mut inner = self.0.borrow_mut();
+                let _ = inner.performance.mark("converge:join");
+                inner.marks = Marks { welcome: true, link_open: true };
+            }
             start(&self.0);
         }
     }

@@ -1,17 +1,16 @@
 // How long it takes the second tab of a room to have an open link, beside two RTCPeerConnections wired by hand in plain
 // JavaScript on one page; and what a visitor downloads. Prints `RESULT name=value unit`.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from '@playwright/test';
+import launch from '../end2end/chromium.js';
 
 const PAIRS = 20;
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const binary = process.env.CONVERGE_BIN ?? join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'release/converge');
-const system = '/usr/bin/chromium';
 
 const server = spawn(binary, ['--addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
 const url = await new Promise((found, failed) => {
@@ -19,18 +18,7 @@ const url = await new Promise((found, failed) => {
   server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));
   server.once('error', failed);
 });
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM || (existsSync(system) ? system : undefined),
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+const browser = await chromium.launch(launch);
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
-
-const system = '/usr/bin/chromium';
+import chromium from './chromium.js';
 
 export default defineConfig({
   testDir: '.',
@@ -16,20 +14,10 @@ export default defineConfig({
   reporter: 'list',
   use: {
     viewport: { width: 1200, height: 800 },
-    // Undefined: Playwright's own.
     launchOptions: {
-      executablePath: process.env.CHROMIUM || (existsSync(system) ? system : undefined),
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        // A name that browsers don't trust as they trust localhost: what a phone on the LAN sees.
-        '--host-resolver-rules=MAP lan.test 127.0.0.1',
-      ],
+      ...chromium,
+      // A name that browsers don't trust as they trust localhost: what a phone on the LAN sees.
+      args: [...chromium.args, '--host-resolver-rules=MAP lan.test 127.0.0.1'],
     },
   },
 });

@@ -26,12 +26,6 @@ impl Identity {
         Self { key: self.key.clone(), incarnation: self.incarnation.saturating_add(lives) }
     }
 
-    /// The same peer in the given life.
-    #[cfg(target_family = "wasm")]
-    pub(crate) fn in_life(&self, incarnation: Incarnation) -> Self {
-        Self { key: self.key.clone(), incarnation }
-    }
-
     #[cfg(target_family = "wasm")]
     pub(crate) fn secret(&self) -> [u8; 32] {
         self.key.to_bytes()

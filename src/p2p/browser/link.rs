@@ -46,12 +46,20 @@ impl Prepared {
         let channel = connection.create_data_channel_with_data_channel_dict("converge", &init);
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(LOW_WATER);
-        let offer = connection.create_offer();
-        spawn_local(async move {
-            // Not used: the one that is will be made from what this one has brought about.
-            let _ = JsFuture::from(offer).await;
-        });
         Ok(Self(Some((connection, channel))))
+    }
+
+    /// Has the browser make an offer ahead of time. It is not used, but what it took, the certificate above all, is there
+    /// when the real one is made.
+    pub(super) fn warm_up(self) -> Self {
+        if let Some((connection, _)) = &self.0 {
+            let offer = connection.create_offer();
+            spawn_local(async move {
+                // Fails if the connection is closed meanwhile, which is no loss.
+                let _ = JsFuture::from(offer).await;
+            });
+        }
+        self
     }
 }
 

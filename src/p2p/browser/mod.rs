@@ -231,7 +231,7 @@ fn start(driver: &Rc<RefCell<Inner>>) {
         inner.suspended = false;
         inner.early.clear();
         inner.open_socket();
-        inner.prepared = Prepared::new().ok();
+        inner.prepared = Prepared::new().map(Prepared::warm_up).ok();
         (inner.join, inner.options.identity.clone())
     };
     if let Some(identity) = options_identity {

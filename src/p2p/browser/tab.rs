@@ -33,6 +33,7 @@ thread_local! {
 
 /// This page's hold on its key. Dropping it lets go.
 pub(super) struct Claim {
+    /// In life 0; rooms join in later ones.
     identity: Identity,
     release: RefCell<Option<Function>>,
     /// Answers tabs that ask for the key, where there are no locks.
@@ -42,7 +43,7 @@ pub(super) struct Claim {
 impl Claim {
     /// The identity in its next life.
     pub(super) fn next_life(&self) -> Identity {
-        self.identity.in_life(next_incarnation(&self.identity))
+        self.identity.reborn(next_incarnation(&self.identity))
     }
 }
 

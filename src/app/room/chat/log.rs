@@ -45,9 +45,8 @@ pub(super) fn Log() -> impl IntoView {
 
 #[component]
 fn Row(line: Line) -> impl IntoView {
-    let class = if line.mine { "message mine" } else { "message" };
     view! {
-        <article class=class>
+        <article class="message">
             <Avatar peer=Signal::stored(Some(line.from))/>
             <div class="message-body">
                 <p class="message-head">

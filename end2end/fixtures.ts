@@ -67,6 +67,47 @@ export class Person {
   button(name: string): Locator {
     return this.page.getByRole('button', { name, exact: true });
   }
+
+  /** The rows of the list of files. */
+  get transfers(): Locator {
+    return this.page.getByRole('list', { name: 'Transfers', exact: true }).getByRole('listitem');
+  }
+
+  /** Sends files to whoever has this id, or to everyone. */
+  async attach(paths: string | string[], to = ''): Promise<void> {
+    await this.page.getByRole('combobox', { name: 'To', exact: true }).selectOption(to);
+    await this.page.getByLabel('File', { exact: true }).setInputFiles(paths);
+  }
+
+  /** Closes every open connection by force, behind the program's back. Needs `recordConnections`. */
+  async cutConnections(): Promise<number> {
+    return this.page.evaluate(() => {
+      const open = window.connections.filter((connection) => connection.connectionState === 'connected');
+      for (const connection of open) connection.close();
+      return open.length;
+    });
+  }
+}
+
+declare global {
+  interface Window {
+    /** Every connection that the page has made. See `recordConnections`. */
+    connections: RTCPeerConnection[];
+  }
+}
+
+/** Has the pages of a context keep their connections where a test finds them. To be called before a page is opened. */
+export async function recordConnections(context: BrowserContext): Promise<void> {
+  await context.addInitScript(() => {
+    const Native = RTCPeerConnection;
+    window.connections = [];
+    window.RTCPeerConnection = class extends Native {
+      constructor(configuration?: RTCConfiguration) {
+        super(configuration);
+        window.connections.push(this);
+      }
+    };
+  });
 }
 
 type Fixtures = {

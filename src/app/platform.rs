@@ -1,7 +1,7 @@
 //! What the pages need of the browser besides the room. On the server each of these does nothing, or the least that
 //! makes sense.
 
-pub(crate) use imp::{copy, go_to, invite_link, now, remember_name, remembered_name};
+pub(crate) use imp::{copy, go_to, invite_link, now, remember_name, remembered_name, take_files};
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
 pub(crate) fn random() -> u64 {
@@ -12,10 +12,11 @@ pub(crate) fn random() -> u64 {
 
 #[cfg(target_family = "wasm")]
 mod imp {
+    use converge_p2p::LocalFile;
     use js_sys::{Date, Function, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
     use wasm_bindgen_futures::JsFuture;
-    use web_sys::{HtmlTextAreaElement, Storage, window};
+    use web_sys::{HtmlInputElement, HtmlTextAreaElement, Storage, window};
 
     const NAME: &str = "converge:name";
 
@@ -71,6 +72,13 @@ mod imp {
         (copied == Some(true)).then_some(())
     }
 
+    /// The files that were chosen in a field, which is empty then: choosing the same one again is a change again.
+    pub(crate) fn take_files(field: &HtmlInputElement) -> Vec<LocalFile> {
+        let files = field.files().map(|files| (0..files.length()).filter_map(|n| files.get(n)).collect::<Vec<_>>());
+        field.set_value("");
+        files.unwrap_or_default().into_iter().map(LocalFile::from).collect()
+    }
+
     /// Forbidden where cookies are.
     fn storage() -> Option<Storage> {
         window()?.local_storage().ok().flatten()
@@ -91,6 +99,9 @@ mod imp {
 
 #[cfg(not(target_family = "wasm"))]
 mod imp {
+    use converge_p2p::LocalFile;
+    use leptos::web_sys::HtmlInputElement;
+
     pub(crate) fn go_to(_path: &str) {}
 
     pub(crate) fn invite_link() -> Option<String> {
@@ -103,6 +114,10 @@ mod imp {
 
     pub(crate) async fn copy(_text: String) -> bool {
         false
+    }
+
+    pub(crate) fn take_files(_field: &HtmlInputElement) -> Vec<LocalFile> {
+        Vec::new()
     }
 
     pub(crate) fn remembered_name() -> Option<String> {

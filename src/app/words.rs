@@ -42,6 +42,35 @@ fn pair(bits: u64) -> (&'static str, &'static str) {
     (ADJECTIVES[bits as usize % ADJECTIVES.len()], ANIMALS[(bits >> 16) as usize % ANIMALS.len()])
 }
 
+/// A size as people say it: `512 bytes`, `52.4 MB`. In whole numbers, for code that formats fractions is large.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    match bytes {
+        1 => return "1 byte".to_owned(),
+        0..1000 => return format!("{bytes} bytes"),
+        _ => {}
+    }
+    // Tenths, rounded; where that makes a thousand, it is one of the next unit.
+    let mut unit = 0;
+    let mut divisor = 100;
+    while (bytes / divisor).saturating_add(u64::from(bytes % divisor >= divisor / 2)) >= 10_000 && unit < 5 {
+        unit += 1;
+        divisor *= 1000;
+    }
+    let tenths = bytes / divisor + u64::from(bytes % divisor >= divisor / 2);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// How long ago something was, as people say it: `just now`, `12 s ago`, `3 min ago`, `2 h ago`.
+pub(crate) fn ago(millis: u64) -> String {
+    match millis / 1000 {
+        0..2 => "just now".to_owned(),
+        seconds @ 2..120 => format!("{seconds} s ago"),
+        seconds @ 120..7200 => format!("{} min ago", seconds / 60),
+        seconds => format!("{} h ago", seconds / 3600),
+    }
+}
+
 /// The path of a topic's room.
 pub fn room_path(topic: &str) -> String {
     let mut path = "/r/".to_owned();
@@ -74,6 +103,32 @@ mod tests {
         for bits in [u64::MAX, 0x1234_5678_9abc_def0] {
             let topic = topic_from(bits);
             assert_eq!(room_path(&topic), format!("/r/{topic}"));
+        }
+    }
+
+    #[test]
+    fn sizes_have_one_decimal_and_fewer_than_a_thousand_of_a_unit() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1000, "1.0 kB"),
+            (1049, "1.0 kB"),
+            (1050, "1.1 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (5_000_000, "5.0 MB"),
+            (50 << 20, "52.4 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn times_are_told_roughly() {
+        for (millis, text) in [(0, "just now"), (2000, "2 s ago"), (180_500, "3 min ago"), (7_200_000, "2 h ago")] {
+            assert_eq!(ago(millis), text);
         }
     }
 

@@ -1,28 +1,33 @@
 //! A room without Leptos: calls and a stream of events.
 
-use std::collections::VecDeque;
-use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+mod channel;
+mod events;
+mod ready;
+mod request;
 
 use converge_signal::PeerId;
-use futures_core::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "hooks")]
+pub(crate) use self::channel::receive;
+pub use self::channel::{BadMessage, Channel, Messages, Received};
+pub use self::events::{Events, MAX_WAITING_EVENTS};
+pub use self::ready::{Ready, To};
+pub(crate) use self::request::{Answer, Waiting};
+pub use self::request::{Request, Serving};
 use crate::codec::{Codec, CodecError, Json, Payload};
-use crate::driver::{Driver, Subscription};
+use crate::driver::{Driver, Subscription, Watching};
 use crate::error::{JoinError, SendError};
-use crate::event::{Event, PeerState, Status};
+use crate::event::{Activity, Event, PeerState, Status};
+pub(crate) use crate::file::LocalFile;
+use crate::lane::Lane;
 use crate::options::Options;
+use crate::report::{LinkReport, RoomReport};
+use crate::transfer::{Transfer, TransferId};
 
 /// The presence slot that [`Client::update_presence`] writes.
 pub const PROFILE: &str = "profile";
-
-/// A stream keeps at most this many events that nobody has read yet; older ones are dropped, and counted in
-/// [`Event::Lagged`].
-pub const MAX_WAITING_EVENTS: usize = 4096;
 
 /// A joined room. Clones are handles to the same one; when the last is dropped, the room is left.
 ///
@@ -66,10 +71,7 @@ impl Client {
     /// Everything that happens from now on. Each call returns a stream of its own, which ends when the client is
     /// dropped.
     pub fn events(&self) -> Events {
-        let queue = Arc::new(Mutex::new(Queue::default()));
-        let source = Source(Arc::downgrade(&queue));
-        let subscription = self.subscribe(move |event| source.change(|queue| queue.push(event.clone())));
-        Events { queue, _subscription: subscription }
+        Events::new(|source| self.subscribe(move |event| source.push(event)))
     }
 
     /// Calls `sink` with everything that happens, until the subscription is dropped.
@@ -92,14 +94,24 @@ impl Client {
         self.driver.peers()
     }
 
+    /// What a member does now; [`Activity::Stale`] for one that isn't there.
+    pub fn activity(&self, peer: PeerId) -> Activity {
+        self.driver.activity(peer)
+    }
+
     /// A named stream of messages of one type, as JSON.
     pub fn channel<T: Serialize + DeserializeOwned>(&self, name: impl Into<String>) -> Channel<T> {
         self.channel_with(name)
     }
 
+    /// The same on another lane than [`Lane::RELIABLE`].
+    pub fn channel_on<T: Serialize + DeserializeOwned>(&self, name: impl Into<String>, lane: Lane) -> Channel<T> {
+        self.channel_with(name).on(lane)
+    }
+
     /// A named stream of messages of one type, in a codec of your choice.
     pub fn channel_with<T, C: Codec<T>>(&self, name: impl Into<String>) -> Channel<T, C> {
-        Channel { client: self.clone(), name: name.into(), types: PhantomData }
+        Channel::new(self.clone(), name.into())
     }
 
     /// Sends a value, as JSON, to every member; those whose link isn't open yet get it when it is.
@@ -108,7 +120,7 @@ impl Client {
     /// If the value is too large, the room isn't joined, or too much waits for some members already: those won't
     /// get it, the others will.
     pub fn broadcast<T: Serialize + ?Sized>(&self, channel: &str, value: &T) -> Result<(), SendError> {
-        self.broadcast_payload(channel, &Payload::json(value)?)
+        self.driver.broadcast(Lane::RELIABLE, channel, &Payload::json(value)?)
     }
 
     /// Sends a value, as JSON, to one member.
@@ -116,15 +128,151 @@ impl Client {
     /// # Errors
     /// If the value is too large, the member isn't there, or too much waits for it already.
     pub fn send_to<T: Serialize + ?Sized>(&self, peer: PeerId, channel: &str, value: &T) -> Result<(), SendError> {
-        self.send_payload(peer, channel, &Payload::json(value)?)
+        self.driver.send_to(peer, Lane::RELIABLE, channel, &Payload::json(value)?)
     }
 
-    pub(crate) fn broadcast_payload(&self, channel: &str, payload: &Payload) -> Result<(), SendError> {
-        self.driver.broadcast(channel, payload)
+    /// Waits until there is room for more: resolves once little enough waits for a member, or for every one. Who sends
+    /// much awaits this before each message, instead of filling a queue until it is an error.
+    ///
+    /// ```no_run
+    /// # async fn run(client: converge_p2p::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use converge_p2p::{Lane, To};
+    ///
+    /// let lines = client.channel_on::<String>("log", Lane::BULK);
+    /// for number in 0..1_000_000 {
+    ///     lines.ready(To::Everyone).await?;
+    ///     lines.broadcast(&format!("line {number}"))?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It doesn't keep the room: when the client is dropped it ends with [`SendError::Closed`].
+    ///
+    /// # Errors
+    /// If nothing that waits for the member has moved for too long ([`SendError::Stalled`]), it isn't there, there is no
+    /// such lane, or the room is closed.
+    pub fn ready(&self, to: impl Into<To>, lane: Lane) -> Ready {
+        Ready::new(&self.driver, to.into(), lane)
     }
 
-    pub(crate) fn send_payload(&self, peer: PeerId, channel: &str, payload: &Payload) -> Result<(), SendError> {
-        self.driver.send_to(peer, channel, payload)
+    /// Asks one member, and waits for its reply. Question and reply travel as JSON on [`Lane::RELIABLE`], so both
+    /// outlive a connection that is lost meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn run(client: converge_p2p::Client, peer: converge_p2p::PeerId) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let _serving = client.serve("sum", |_from, (a, b): (u32, u32)| async move {
+    ///     a.checked_add(b).ok_or_else(|| "that is too much".to_owned())
+    /// })?;
+    /// let sum: u32 = client.request(peer, "sum", &(1, 2)).timeout(Duration::from_secs(3)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is sent when the future is first polled. Dropping the future cancels it: the other side stops working on the
+    /// reply. It doesn't keep the room: when the client is dropped, it ends with [`SendError::Closed`].
+    ///
+    /// # Errors
+    /// See [`RequestError`](crate::RequestError).
+    pub fn request<Q: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        peer: PeerId,
+        channel: &str,
+        value: &Q,
+    ) -> Request<R> {
+        Request::new(self, peer, channel, Payload::json(value), request::read_json)
+    }
+
+    /// Replies to what other members ask on a channel ([`Client::request`]), until what this returns is dropped; joining
+    /// again included. Where there are several on one channel, the newest replies.
+    ///
+    /// The handler gets who asks and what, and returns the reply, or in words why there is none. A question that is no
+    /// `Q` is refused without asking it. Where the asker does not wait any longer, the handler's future is dropped.
+    ///
+    /// A handler that calls the room keeps it, if it holds a [`Client`]: drop this to end both.
+    ///
+    /// # Errors
+    /// If the channel's name is empty or too long.
+    pub fn serve<Q, R, F, Fut>(&self, channel: &str, handler: F) -> Result<Serving, SendError>
+    where
+        Q: DeserializeOwned + 'static,
+        R: Serialize + 'static,
+        F: Fn(PeerId, Q) -> Fut + 'static,
+        Fut: Future<Output = Result<R, String>> + 'static,
+    {
+        Serving::new(self, channel, request::read_json::<Q>, Payload::json::<R>, handler)
+    }
+
+    /// Offers a file to one member, or to everyone who is here: a transfer for each. How each is doing follows as
+    /// [`Event::Transfer`]. The file is read while it is sent, and must stay as it is.
+    ///
+    /// # Errors
+    /// If the room isn't joined, the member isn't there, or too many files are under way to one of them already. Then it
+    /// was offered to nobody.
+    pub fn send_file(&self, to: impl Into<To>, file: LocalFile) -> Result<Vec<TransferId>, SendError> {
+        self.driver.send_file(to.into().peer(), file)
+    }
+
+    /// Takes a file that is offered to this peer. Where the browser has a private file system, it is kept there while it
+    /// arrives, else in memory.
+    pub fn accept(&self, transfer: TransferId) {
+        self.driver.accept(transfer);
+    }
+
+    /// Doesn't take it.
+    pub fn decline(&self, transfer: TransferId) {
+        self.driver.decline(transfer);
+    }
+
+    /// Stops a transfer, whichever side sends.
+    pub fn cancel(&self, transfer: TransferId) {
+        self.driver.cancel(transfer);
+    }
+
+    /// Takes a transfer that is over off the list, and lets go of the file that was received with it.
+    pub fn forget(&self, transfer: TransferId) {
+        self.driver.forget(transfer);
+    }
+
+    /// Every transfer that was not forgotten, in the order in which they appeared.
+    pub fn transfers(&self) -> Vec<Transfer> {
+        self.driver.transfers()
+    }
+
+    /// Where a received file is, for a link with `download`: a `blob:` URL, until the transfer is forgotten, the room is
+    /// joined again or the client dropped. What a browser could run as a document of this page has the type
+    /// `application/octet-stream` there, whatever the sender says.
+    pub fn saved(&self, transfer: TransferId) -> Option<String> {
+        self.driver.saved(transfer)
+    }
+
+    /// The state of the room and of every link in it.
+    pub fn report(&self) -> RoomReport {
+        self.driver.report().unwrap_or_else(|| RoomReport {
+            id: None,
+            status: self.status(),
+            online: true,
+            stun_servers: 0,
+            turn_servers: 0,
+            links: Vec::new(),
+        })
+    }
+
+    /// The state of the link to one member.
+    pub fn link(&self, peer: PeerId) -> Option<LinkReport> {
+        self.report().links.into_iter().find(|link| link.peer == peer)
+    }
+
+    /// Measures every open link every two seconds, until what this returns is dropped: its round-trip time and which way
+    /// packets take. [`Event::LinkChanged`] says when [`Client::link`] has news.
+    pub fn watch_links(&self) -> LinkWatch {
+        LinkWatch { _watching: self.driver.watch_links() }
+    }
+
+    /// How many bytes of messages and files are held in memory.
+    #[doc(hidden)]
+    pub fn held_bytes(&self) -> usize {
+        self.driver.held_bytes()
     }
 
     /// Shows every member this value as this peer's presence, now and to those who come later. It may be set before
@@ -176,209 +324,8 @@ impl Client {
     }
 }
 
-/// What happens in a room. See [`Client::events`].
-pub struct Events {
-    queue: Arc<Mutex<Queue>>,
-    _subscription: Subscription,
-}
-
-#[derive(Default)]
-struct Queue {
-    events: VecDeque<Event>,
-    dropped: u64,
-    /// Nothing more will come.
-    ended: bool,
-    waker: Option<Waker>,
-}
-
-/// The room's end of a queue. When it is dropped the room has gone, and the stream ends.
-struct Source(Weak<Mutex<Queue>>);
-
-impl Source {
-    fn change(&self, f: impl FnOnce(&mut Queue)) {
-        if let Some(queue) = self.0.upgrade() {
-            let waker = {
-                let mut queue = lock(&queue);
-                f(&mut queue);
-                queue.waker.take()
-            };
-            // Unlocked: a waker may poll at once.
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        self.change(|queue| queue.ended = true);
-    }
-}
-
-impl Queue {
-    fn push(&mut self, event: Event) {
-        if self.events.len() >= MAX_WAITING_EVENTS {
-            self.events.pop_front();
-            self.dropped += 1;
-        }
-        self.events.push_back(event);
-    }
-
-    fn pop(&mut self) -> Option<Event> {
-        match std::mem::take(&mut self.dropped) {
-            0 => self.events.pop_front(),
-            events => Some(Event::Lagged { events }),
-        }
-    }
-}
-
-fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Stream for Events {
-    type Item = Event;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let mut queue = lock(&self.queue);
-        match queue.pop() {
-            Some(event) => Poll::Ready(Some(event)),
-            None if queue.ended => Poll::Ready(None),
-            None => {
-                queue.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-/// A message of a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received<T> {
-    /// From whom.
-    pub from: PeerId,
-    /// Whether it was sent to this peer alone.
-    pub direct: bool,
-    /// What it says.
-    pub value: T,
-    /// Counts what this handle has received, from 0: a key for lists.
-    pub number: u64,
-}
-
-/// What a channel's stream yields for a message that is no value of its type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a message from {} on `{channel}`: {error}", .from.short())]
-pub struct BadMessage {
-    /// From whom.
-    pub from: PeerId,
-    /// On which channel.
-    pub channel: String,
-    /// What it said.
-    pub payload: Payload,
-    /// Why that is no value.
-    pub error: CodecError,
-}
-
-/// A named stream of messages of one type, inside a room.
-pub struct Channel<T, C = Json> {
-    client: Client,
-    name: String,
-    types: PhantomData<fn() -> (T, C)>,
-}
-
-impl<T, C> Clone for Channel<T, C> {
-    fn clone(&self) -> Self {
-        Self { client: self.client.clone(), name: self.name.clone(), types: PhantomData }
-    }
-}
-
-impl<T, C: Codec<T>> Channel<T, C> {
-    /// Sends a value to every member; those whose link isn't open yet get it when it is.
-    ///
-    /// # Errors
-    /// As [`Client::broadcast`].
-    pub fn broadcast(&self, value: &T) -> Result<(), SendError> {
-        self.client.broadcast_payload(&self.name, &Payload::encode::<T, C>(value)?)
-    }
-
-    /// Sends a value to one member.
-    ///
-    /// # Errors
-    /// As [`Client::send_to`].
-    pub fn send_to(&self, peer: PeerId, value: &T) -> Result<(), SendError> {
-        self.client.send_payload(peer, &self.name, &Payload::encode::<T, C>(value)?)
-    }
-
-    /// The messages that arrive on this channel from now on; what is no value of its type comes as an error.
-    pub fn messages(&self) -> Messages<T, C> {
-        Messages { events: self.client.events(), name: self.name.clone(), number: 0, types: PhantomData }
-    }
-}
-
-/// The messages of a channel. See [`Channel::messages`].
-pub struct Messages<T, C = Json> {
-    events: Events,
-    name: String,
-    number: u64,
-    types: PhantomData<fn() -> (T, C)>,
-}
-
-impl<T, C: Codec<T>> Stream for Messages<T, C> {
-    type Item = Result<Received<T>, BadMessage>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            match Pin::new(&mut self.events).poll_next(cx) {
-                Poll::Ready(Some(event)) => {
-                    if let Some(message) = receive::<T, C>(&event, &self.name, self.number) {
-                        self.number += u64::from(message.is_ok());
-                        return Poll::Ready(Some(message));
-                    }
-                }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-}
-
-/// The event as a message of the channel, if it is one.
-pub(crate) fn receive<T, C: Codec<T>>(
-    event: &Event,
-    name: &str,
-    number: u64,
-) -> Option<Result<Received<T>, BadMessage>> {
-    let Event::Message { from, channel, direct, payload } = event else { return None };
-    (channel == name).then(|| match payload.decode::<T, C>() {
-        Ok(value) => Ok(Received { from: *from, direct: *direct, value, number }),
-        Err(error) => Err(BadMessage { from: *from, channel: channel.clone(), payload: payload.clone(), error }),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_reader_is_told_how_much_it_missed() {
-        let mut queue = Queue::default();
-        for n in 0..MAX_WAITING_EVENTS + 3 {
-            queue.push(Event::Lagged { events: n as u64 });
-        }
-        assert_eq!(queue.pop(), Some(Event::Lagged { events: 3 }));
-        assert_eq!(queue.pop(), Some(Event::Lagged { events: 3 }), "the oldest one kept");
-        assert_eq!(queue.events.len(), MAX_WAITING_EVENTS - 1);
-    }
-
-    #[test]
-    fn a_message_of_another_type_is_an_error_that_carries_it() {
-        let from = PeerId::from_bytes([1; 32]);
-        let payload = Payload { codec: 1, bytes: b"\"text\"".to_vec() };
-        let event = Event::Message { from, channel: "n".into(), direct: false, payload: payload.clone() };
-        assert!(receive::<u32, Json>(&event, "other", 0).is_none());
-        let Some(Err(bad)) = receive::<u32, Json>(&event, "n", 0) else { panic!("a text is no number") };
-        assert_eq!((bad.from, bad.payload), (from, payload));
-        assert!(matches!(receive::<String, Json>(&event, "n", 7), Some(Ok(Received { number: 7, .. }))));
-    }
+/// Links are measured for as long as this is held. See [`Client::watch_links`].
+#[must_use = "links are measured until this is dropped"]
+pub struct LinkWatch {
+    _watching: Watching,
 }

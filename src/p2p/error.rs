@@ -49,6 +49,18 @@ pub enum SendError {
         /// The peers that won't get the message.
         peers: Vec<PeerId>,
     },
+    /// Nothing that waits for this peer has moved for too long.
+    #[error("nothing gets through to {} at the moment: what was sent waits until the link is mended", .peer.short())]
+    Stalled {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// There is no such lane.
+    #[error("there is no lane {number}: add it with `Options::lane`, on every page of the room")]
+    NoLane {
+        /// The lane's number.
+        number: u8,
+    },
     /// The value is too big.
     #[error("{bytes} bytes are more than the {limit} that fit: send less at a time")]
     TooLarge {
@@ -72,4 +84,31 @@ pub enum SendError {
     /// The value can't be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
+}
+
+/// Why a request got no reply.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The peer has not replied in time.
+    #[error("no reply within the time given")]
+    Timeout,
+    /// The peer has left, or could not be reached for too long.
+    #[error("the peer has gone")]
+    Gone,
+    /// The peer serves no such channel.
+    #[error("the peer does not reply on this channel")]
+    NotServed,
+    /// The peer has too many requests of this one's to reply to.
+    #[error("the peer is busy with earlier requests: wait for their replies")]
+    Busy,
+    /// The peer replied that it can't, and why.
+    #[error("the peer refused: {0}")]
+    Refused(String),
+    /// The reply is no value of the expected type.
+    #[error("the reply can't be read: {0}")]
+    Reply(CodecError),
 }

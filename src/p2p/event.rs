@@ -2,11 +2,15 @@
 
 use converge_signal::PeerId;
 use converge_signal::protocol::ErrorCode;
+use serde::Serialize;
 
 use crate::codec::Payload;
+use crate::error::RequestError;
+use crate::transfer::Transfer;
 
 /// How the room is doing, as far as meeting people goes. Open links live on in every state but `Closed`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Joining for the first time.
     Connecting,
@@ -42,7 +46,8 @@ impl Status {
 }
 
 /// Why a room is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The application left.
@@ -74,7 +79,8 @@ impl CloseReason {
 }
 
 /// How a member of the room can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PeerState {
     /// A link is being made.
@@ -83,6 +89,33 @@ pub enum PeerState {
     Connected,
     /// No link could be made; it is tried again from time to time.
     Unreachable,
+}
+
+/// What a peer does now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// The person is at the page.
+    #[default]
+    Active,
+    /// The page is in view, and nobody has touched it for a while.
+    Idle,
+    /// The page is out of view: another tab is in front, or the device is locked. It takes part all the same.
+    Hidden,
+    /// Nothing is heard of the peer: its link is in trouble or lost, and being mended. Never said by the peer itself.
+    Stale,
+}
+
+impl Activity {
+    /// The state in one word: `active`, `idle`, `hidden` or `stale`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Activity::Active => "active",
+            Activity::Idle => "idle",
+            Activity::Hidden => "hidden",
+            Activity::Stale => "stale",
+        }
+    }
 }
 
 /// Why a link to a peer, or its membership, ended.
@@ -97,11 +130,19 @@ pub enum DisconnectReason {
     Replaced,
     /// The two pages speak different versions of the link protocol.
     Version,
+    /// The two pages have different [lanes](crate::Options::lane).
+    Lanes,
     /// The peer sent what no converge peer sends.
     Protocol,
+    /// All peers together sent more at once than this page can hold.
+    Overload,
     /// This side closed the room.
     Closed,
 }
+
+/// Names a request within a room. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(crate) u32);
 
 /// Something that happened in a room.
 ///
@@ -166,7 +207,53 @@ pub enum Event {
         /// What it says.
         payload: Payload,
     },
-    /// Messages that were waiting for a link to a member could not be delivered, for the member has gone.
+    /// What a member does has changed.
+    ActivityChanged {
+        /// Who.
+        peer: PeerId,
+        /// What it does now.
+        activity: Activity,
+    },
+    /// Something about the link to a member has changed: see [`Client::link`](crate::Client::link).
+    LinkChanged {
+        /// To whom.
+        peer: PeerId,
+    },
+    /// A member asks for a reply, on a channel that [`Client::serve`](crate::Client::serve) was called for.
+    Request {
+        /// Who.
+        from: PeerId,
+        /// On which channel.
+        channel: String,
+        /// Names the request among those of this member, for the reply.
+        request: u32,
+        /// What it asks.
+        payload: Payload,
+    },
+    /// A member does not wait for a reply any longer.
+    RequestCancelled {
+        /// Who.
+        from: PeerId,
+        /// Which of its requests.
+        request: u32,
+    },
+    /// The reply to a request of this peer's, or why there is none.
+    Reply {
+        /// Which request.
+        request: RequestId,
+        /// What came of it.
+        result: Result<Payload, RequestError>,
+    },
+    /// A transfer appeared, moved on or ended.
+    Transfer(Transfer),
+    /// Nothing that waits for a member has moved for [`Timings::stall`](crate::Timings::stall). It goes on waiting until
+    /// the link is mended or the member has gone.
+    Stalled {
+        /// Who.
+        peer: PeerId,
+    },
+    /// Reliable messages to a member were not delivered, or nobody can say whether they were: it has left, or has begun
+    /// anew, before it had acknowledged them.
     Undelivered {
         /// To whom.
         peer: PeerId,

@@ -1,22 +1,52 @@
 //! The driver where there is no browser: it joins nothing. A page rendered on the server uses the same code.
 
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
 use converge_signal::PeerId;
 
+use crate::client::{Answer, Waiting};
 use crate::codec::Payload;
 use crate::error::{JoinError, SendError};
-use crate::event::{Event, PeerState, Status};
+use crate::event::{Activity, Event, PeerState, RequestId, Status};
+use crate::file::LocalFile;
+use crate::lane::Lane;
 use crate::options::Options;
+use crate::report::RoomReport;
 use crate::topic::Topic;
+use crate::transfer::{Transfer, TransferId};
 
 #[derive(Clone)]
 pub(crate) struct Driver;
 
+#[derive(Clone)]
+pub(crate) struct WeakDriver;
+
 pub(crate) struct Subscription;
+
+pub(crate) struct Responding;
+
+pub(crate) struct Watching;
+
+impl WeakDriver {
+    pub(crate) fn upgrade(&self) -> Option<Driver> {
+        Some(Driver)
+    }
+
+    pub(crate) fn cancel_request(&self, _request: RequestId) {}
+
+    pub(crate) fn not_waiting(&self, _id: u64) {}
+}
 
 impl Driver {
     pub(crate) fn join(options: Options) -> Result<Self, JoinError> {
         Topic::new(&options.topic)?;
         Ok(Self)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakDriver {
+        WeakDriver
     }
 
     pub(crate) fn subscribe(&self, _sink: impl Fn(&Event) + 'static) -> Subscription {
@@ -35,12 +65,83 @@ impl Driver {
         Vec::new()
     }
 
-    pub(crate) fn broadcast(&self, _channel: &str, _payload: &Payload) -> Result<(), SendError> {
+    pub(crate) fn activity(&self, _peer: PeerId) -> Activity {
+        Activity::Stale
+    }
+
+    pub(crate) fn broadcast(&self, _lane: Lane, _channel: &str, _payload: &Payload) -> Result<(), SendError> {
         Err(SendError::NotJoined)
     }
 
-    pub(crate) fn send_to(&self, _to: PeerId, _channel: &str, _payload: &Payload) -> Result<(), SendError> {
+    pub(crate) fn send_to(
+        &self,
+        _to: PeerId,
+        _lane: Lane,
+        _channel: &str,
+        _payload: &Payload,
+    ) -> Result<(), SendError> {
         Err(SendError::NotJoined)
+    }
+
+    pub(crate) fn room_for(
+        &self,
+        _to: Option<PeerId>,
+        _lane: Lane,
+        _id: &mut Option<u64>,
+        _waker: &Waker,
+    ) -> Result<bool, SendError> {
+        Err(SendError::NotJoined)
+    }
+
+    pub(crate) fn request(
+        &self,
+        _to: PeerId,
+        _channel: &str,
+        _payload: &Payload,
+        _timeout: Duration,
+        _waiting: &Arc<Waiting>,
+    ) -> Result<RequestId, SendError> {
+        Err(SendError::NotJoined)
+    }
+
+    pub(crate) fn serve(
+        &self,
+        _channel: &str,
+        _handler: impl Fn(PeerId, &Payload) -> Answer + 'static,
+    ) -> Result<Responding, SendError> {
+        Ok(Responding)
+    }
+
+    pub(crate) fn send_file(&self, _to: Option<PeerId>, _file: LocalFile) -> Result<Vec<TransferId>, SendError> {
+        Err(SendError::NotJoined)
+    }
+
+    pub(crate) fn accept(&self, _transfer: TransferId) {}
+
+    pub(crate) fn decline(&self, _transfer: TransferId) {}
+
+    pub(crate) fn cancel(&self, _transfer: TransferId) {}
+
+    pub(crate) fn forget(&self, _transfer: TransferId) {}
+
+    pub(crate) fn transfers(&self) -> Vec<Transfer> {
+        Vec::new()
+    }
+
+    pub(crate) fn saved(&self, _transfer: TransferId) -> Option<String> {
+        None
+    }
+
+    pub(crate) fn report(&self) -> Option<RoomReport> {
+        None
+    }
+
+    pub(crate) fn watch_links(&self) -> Watching {
+        Watching
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        0
     }
 
     pub(crate) fn set_presence(&self, _slot: &str, _value: Option<Payload>) -> Result<(), SendError> {

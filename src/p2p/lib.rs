@@ -29,20 +29,26 @@ mod client;
 mod codec;
 mod error;
 mod event;
+mod file;
 #[cfg(feature = "hooks")]
 pub mod hooks;
 mod identity;
 #[cfg(not(target_family = "wasm"))]
 mod inert;
+mod lane;
 mod link;
 mod map;
 mod options;
 mod presence;
+mod report;
 pub mod room;
+mod session;
 #[cfg(all(feature = "sim", not(target_family = "wasm")))]
 pub mod sim;
+mod stream;
 mod timer;
 mod topic;
+mod transfer;
 pub mod wire;
 
 #[cfg(target_family = "wasm")]
@@ -50,17 +56,24 @@ use browser as driver;
 #[cfg(not(target_family = "wasm"))]
 use inert as driver;
 
-pub use client::{BadMessage, Channel, Client, Events, MAX_WAITING_EVENTS, Messages, PROFILE, Received};
+pub use client::{
+    BadMessage, Channel, Client, Events, LinkWatch, MAX_WAITING_EVENTS, Messages, PROFILE, Ready, Received, Request,
+    Serving, To,
+};
 pub use codec::{Codec, CodecError, Json, Payload, Postcard, Raw};
 pub use converge_signal::protocol::ErrorCode;
 pub use converge_signal::{Incarnation, PeerId};
-pub use error::{JoinError, SendError};
-pub use event::{CloseReason, DisconnectReason, Event, PeerState, Status};
+pub use error::{JoinError, RequestError, SendError};
+pub use event::{Activity, CloseReason, DisconnectReason, Event, PeerState, RequestId, Status};
+pub use file::LocalFile;
 pub use identity::Identity;
-pub use link::{Candidate, LinkId, Role};
+pub use lane::{Delivery, Lane, MAX_APP_LANES};
+pub use link::{Candidate, LinkId, Role, Sdp};
 pub use options::Options;
+pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};
 pub use timer::{Time, Timings};
 pub use topic::{Topic, TopicError};
+pub use transfer::{Transfer, TransferError, TransferId, TransferState};
 
 /// The README's examples, compiled as tests.
 #[cfg(all(doctest, feature = "hooks"))]

@@ -1,9 +1,12 @@
 //! One connection to one peer: from the offer to its end.
 
+use std::time::Duration;
+
 use converge_signal::Incarnation;
 use serde::{Deserialize, Serialize};
 
 use crate::timer::{Time, Timings};
+use crate::wire::MAX_FRAME_BYTES;
 
 /// Names a connection between the core and its driver. Never used twice in one room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +19,15 @@ pub enum Role {
     Offerer,
     /// This side answers.
     Answerer,
+}
+
+/// A session description (RFC 8866) and which kind it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sdp {
+    /// An offer.
+    Offer(String),
+    /// The answer to one.
+    Answer(String),
 }
 
 /// An ICE candidate, with the names of `RTCIceCandidateInit`.
@@ -32,13 +44,21 @@ pub struct Candidate {
     pub sdp_m_line_index: Option<u16>,
 }
 
-/// What two peers say to each other through the server to make a connection.
+/// What two peers say to each other to make or renew a connection: through the server until it is open, and then over
+/// the connection itself.
 ///
-/// Every one names its attempt, so that what is late from an old attempt is told from what belongs to the new one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// Every one names its attempt, so that what is late from an old attempt is told from what belongs to the new one; and
+/// its round, so that the same holds for the descriptions of one attempt.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Negotiation {
-    /// The attempt: a random number that the offerer chose.
+    /// The attempt: a random number that the first offerer chose.
     pub(crate) attempt: u32,
+    /// Counts the sender's descriptions of this attempt, from 0. A candidate belongs to that description.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) round: u32,
+    /// For an answer: the round of the offer that it answers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) answers: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) offer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,11 +70,20 @@ pub(crate) struct Negotiation {
     pub(crate) dial: Option<Dial>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Dial {}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
 
 /// Candidates that may wait for the remote description; browsers make about ten.
 const MAX_EARLY_CANDIDATES: usize = 64;
+
+/// What was said in the present round, to be said again if it got lost on the way: a description and its candidates.
+const MAX_SAID: usize = 1 + MAX_EARLY_CANDIDATES;
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -63,36 +92,271 @@ pub(crate) struct Link {
     pub(crate) role: Role,
     /// Which life of the peer it leads to.
     pub(crate) incarnation: Incarnation,
-    /// Remote candidates that came before the remote description was set; none once it is.
-    early: Option<Vec<Candidate>>,
-    /// The remote description has been given to the driver.
-    pub(crate) described: bool,
     pub(crate) stage: Stage,
-    /// The driver takes frames; false while its buffer is over the high-water mark.
-    pub(crate) writable: bool,
+    pub(crate) talks: Talks,
+    /// What one grants each lane's send buffer.
+    pub(crate) flows: Vec<Flow>,
+    /// The largest frame the other side takes.
+    pub(crate) max_frame: usize,
+    /// The other side has our hello: all lanes may be used.
+    pub(crate) ready: bool,
+    /// What is being done about a link that doesn't pass packets.
+    pub(crate) healing: Healing,
+    /// How often ICE was restarted.
+    pub(crate) restarts: u32,
+    /// Bytes handed to its channels.
+    pub(crate) sent_bytes: u64,
 }
 
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// Being made; given up at the deadline.
     Dialling { deadline: Time },
-    /// The channel is open, the peer's hello is awaited.
+    /// The channels are open, the peer's hello is awaited.
     Greeting { deadline: Time },
     /// In use.
     Open(Liveness),
 }
 
+#[derive(Debug, Default)]
+pub(crate) struct Healing {
+    /// ICE has reported trouble, or given up.
+    pub(crate) trouble: bool,
+    /// When to restart ICE, unless the link recovers before.
+    pub(crate) restart_at: Option<Time>,
+    /// When to replace the connection, unless the link recovers before.
+    pub(crate) heal_by: Option<Time>,
+}
+
+impl Healing {
+    /// Something is being done, or about to be.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.trouble || self.restart_at.is_some() || self.heal_by.is_some()
+    }
+}
+
+/// How many more bytes a lane's send buffer is granted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flow {
+    pub(crate) grant: usize,
+    /// The driver has been asked to say when there is room.
+    pub(crate) waiting: bool,
+}
+
+/// How far the two sides of a connection have agreed on its descriptions: perfect negotiation
+/// (<https://www.w3.org/TR/webrtc/#perfect-negotiation-example>), as plain state.
+#[derive(Debug)]
+pub(crate) struct Talks {
+    /// Of two offers that cross, the polite side's gives way.
+    polite: bool,
+    /// The round of this side's newest description.
+    round: u32,
+    /// This side's offer that has no answer yet.
+    offering: Option<u32>,
+    /// The round of the other side's offer that this side is making an answer to.
+    answering: Option<u32>,
+    /// The round of the other side's newest description that was accepted.
+    theirs: Option<u32>,
+    /// The driver has set that description.
+    set: bool,
+    /// An offer of the other side's that gave way to ours.
+    ignored: Option<u32>,
+    /// Candidates that came before their description was set, each with its round.
+    early: Vec<(u32, Candidate)>,
+    /// Make another offer when the one in progress has been answered.
+    again: Option<Again>,
+    /// What this side has said in its newest round, and whether that was an answer and to which round.
+    said: Vec<Negotiation>,
+}
+
+/// What another offer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Again {
+    /// Tracks came or went.
+    Tracks,
+    /// ICE restarts.
+    Restart,
+}
+
+/// What is to be done with something that the other side said.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Heard {
+    Nothing,
+    /// Set this description.
+    Set(Sdp),
+    /// Add this candidate.
+    Add(Candidate),
+    /// It did not hear our answer: say again what we said.
+    Repeat,
+}
+
+impl Talks {
+    /// The offerer's first offer is on its way when this is made, the answerer's first answer when [`Self::hear`] has
+    /// taken the offer.
+    fn new(role: Role, polite: bool) -> Self {
+        Self {
+            polite,
+            round: 0,
+            offering: (role == Role::Offerer).then_some(0),
+            answering: None,
+            theirs: None,
+            set: false,
+            ignored: None,
+            early: Vec::new(),
+            again: None,
+            said: Vec::new(),
+        }
+    }
+
+    fn is_stable(&self) -> bool {
+        self.offering.is_none() && self.answering.is_none()
+    }
+
+    /// Wants another offer; true if it should be made now.
+    pub(crate) fn want(&mut self, again: Again) -> bool {
+        if !self.is_stable() {
+            self.again = self.again.max(Some(again));
+            return false;
+        }
+        self.round = self.round.wrapping_add(1);
+        self.offering = Some(self.round);
+        self.said.clear();
+        true
+    }
+
+    /// The offer that has waited for the present negotiation to end, if that has ended.
+    pub(crate) fn next(&mut self) -> Option<Again> {
+        let again = self.again.filter(|_| self.is_stable())?;
+        self.again = None;
+        self.want(again).then_some(again)
+    }
+
+    /// This side's description is made: what to say, unless it has been overtaken.
+    pub(crate) fn described(&mut self, attempt: u32, sdp: Sdp) -> Option<Negotiation> {
+        let mut message = Negotiation { attempt, round: self.round, ..Negotiation::default() };
+        match sdp {
+            Sdp::Offer(sdp) => {
+                self.offering?;
+                message.offer = Some(sdp);
+            }
+            Sdp::Answer(sdp) => {
+                message.answers = self.answering.take()?;
+                message.answer = Some(sdp);
+            }
+        }
+        Some(self.say(message))
+    }
+
+    /// This side found a candidate: what to say.
+    pub(crate) fn found(&mut self, attempt: u32, candidate: Candidate) -> Negotiation {
+        let candidate = Some(candidate);
+        self.say(Negotiation { attempt, round: self.round, candidate, ..Negotiation::default() })
+    }
+
+    fn say(&mut self, message: Negotiation) -> Negotiation {
+        if self.said.len() < MAX_SAID {
+            self.said.push(message.clone());
+        }
+        message
+    }
+
+    /// What this side has said in its newest round.
+    pub(crate) fn said(&self) -> &[Negotiation] {
+        &self.said
+    }
+
+    /// Whether an offer of this side's has no answer yet.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.offering.is_some()
+    }
+
+    /// Takes in what the other side says about this attempt.
+    pub(crate) fn hear(&mut self, message: Negotiation) -> Heard {
+        let round = message.round;
+        if let Some(sdp) = message.offer {
+            if self.theirs.is_some_and(|theirs| round <= theirs) {
+                return if self.theirs == Some(round) && self.answering.is_none() {
+                    Heard::Repeat
+                } else {
+                    Heard::Nothing
+                };
+            }
+            if self.offering.is_some() && !self.polite {
+                self.ignored = Some(round);
+                return Heard::Nothing;
+            }
+            // A polite side's own offer is rolled back. If it was to restart ICE, theirs does as well, or trouble
+            // goes on and there will be another.
+            self.offering = None;
+            // The first answer has the round that candidates found until then have.
+            if self.theirs.is_some() || !self.said.is_empty() {
+                self.round = self.round.wrapping_add(1);
+            }
+            self.said.clear();
+            self.answering = Some(round);
+            self.expect(round);
+            Heard::Set(Sdp::Offer(sdp))
+        } else if let Some(sdp) = message.answer {
+            if self.offering != Some(message.answers) {
+                return Heard::Nothing;
+            }
+            self.offering = None;
+            self.expect(round);
+            Heard::Set(Sdp::Answer(sdp))
+        } else if let Some(candidate) = message.candidate {
+            if self.theirs == Some(round) && self.set {
+                return Heard::Add(candidate);
+            }
+            let stale = self.theirs.is_some_and(|theirs| round < theirs) || self.ignored == Some(round);
+            if !stale && self.early.len() < MAX_EARLY_CANDIDATES {
+                self.early.push((round, candidate));
+            }
+            Heard::Nothing
+        } else {
+            Heard::Nothing
+        }
+    }
+
+    fn expect(&mut self, round: u32) {
+        self.theirs = Some(round);
+        self.set = false;
+    }
+
+    /// The remote description is set: the candidates that have waited for it.
+    pub(crate) fn remote_set(&mut self) -> Vec<Candidate> {
+        let Some(theirs) = self.theirs else { return Vec::new() };
+        self.set = true;
+        let early = std::mem::take(&mut self.early);
+        let (now, later): (Vec<_>, Vec<_>) =
+            early.into_iter().filter(|(round, _)| *round >= theirs).partition(|(round, _)| *round == theirs);
+        self.early = later;
+        now.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+}
+
 impl Link {
-    pub(crate) fn new(id: LinkId, attempt: u32, role: Role, incarnation: Incarnation, deadline: Time) -> Self {
+    pub(crate) fn new(
+        id: LinkId,
+        attempt: u32,
+        role: Role,
+        polite: bool,
+        incarnation: Incarnation,
+        deadline: Time,
+        flows: Vec<Flow>,
+    ) -> Self {
         Self {
             id,
             attempt,
             role,
             incarnation,
-            early: Some(Vec::new()),
-            described: false,
             stage: Stage::Dialling { deadline },
-            writable: true,
+            talks: Talks::new(role, polite),
+            flows,
+            max_frame: MAX_FRAME_BYTES,
+            ready: false,
+            healing: Healing::default(),
+            restarts: 0,
+            sent_bytes: 0,
         }
     }
 
@@ -100,28 +364,22 @@ impl Link {
         matches!(self.stage, Stage::Open(_))
     }
 
-    /// A remote candidate: the one to apply now, or nothing if it must wait (or there are absurdly many).
-    pub(crate) fn candidate(&mut self, candidate: Candidate) -> Option<Candidate> {
-        match &mut self.early {
-            None => Some(candidate),
-            Some(early) => {
-                if early.len() < MAX_EARLY_CANDIDATES {
-                    early.push(candidate);
-                }
-                None
-            }
+    /// Packets get through, as far as is known.
+    pub(crate) fn is_sound(&self, now: Time, timings: &Timings) -> bool {
+        match &self.stage {
+            Stage::Open(liveness) => !self.healing.trouble && !liveness.is_doubtful(now, timings),
+            _ => false,
         }
-    }
-
-    /// The remote description is set: the candidates that have waited for it.
-    pub(crate) fn remote_set(&mut self) -> Vec<Candidate> {
-        self.early.take().unwrap_or_default()
     }
 
     pub(crate) fn deadline(&self, timings: &Timings) -> Time {
         match &self.stage {
             Stage::Dialling { deadline } | Stage::Greeting { deadline } => *deadline,
-            Stage::Open(liveness) => liveness.deadline(timings),
+            Stage::Open(liveness) => {
+                let healing = [self.healing.restart_at, self.healing.heal_by].into_iter().flatten().min();
+                let pulse = liveness.deadline(timings);
+                healing.map_or(pulse, |healing| healing.min(pulse))
+            }
         }
     }
 }
@@ -133,15 +391,22 @@ impl Link {
 /// wake-up of our own that comes late proves nothing until another ping has gone unanswered.
 #[derive(Debug)]
 pub(crate) struct Liveness {
-    heard: Time,
+    pub(crate) heard: Time,
     ping: Option<Ping>,
     token: u32,
+    /// When the ping of that token was sent.
+    sent: Time,
+    /// The last round-trip time.
+    pub(crate) rtt: Option<Duration>,
 }
 
 #[derive(Debug)]
 struct Ping {
+    asked: Time,
     deadline: Time,
     second_chance: bool,
+    /// It has been noticed that this takes long.
+    doubted: bool,
 }
 
 /// What a link wants at its deadline.
@@ -149,12 +414,14 @@ struct Ping {
 pub(crate) enum Pulse {
     Fine,
     Ping(u32),
+    /// No answer for a while: perhaps nothing gets through.
+    Doubt,
     Dead,
 }
 
 impl Liveness {
     pub(crate) fn new(now: Time) -> Self {
-        Self { heard: now, ping: None, token: 0 }
+        Self { heard: now, ping: None, token: 0, sent: now, rtt: None }
     }
 
     pub(crate) fn heard(&mut self, now: Time) {
@@ -162,18 +429,43 @@ impl Liveness {
         self.ping = None;
     }
 
-    /// Asks now, whatever was heard before. Returns the token to ping with.
-    pub(crate) fn probe(&mut self, now: Time, wait: std::time::Duration) -> u32 {
-        let deadline = now + wait;
-        let second_chance = self.ping.as_ref().is_some_and(|p| p.second_chance);
-        let deadline = self.ping.as_ref().map_or(deadline, |p| p.deadline.min(deadline));
-        self.ping = Some(Ping { deadline, second_chance });
+    pub(crate) fn pong(&mut self, now: Time, token: u32) {
+        if token == self.token {
+            self.rtt = Some(now.since(self.sent));
+        }
+    }
+
+    fn ping(&mut self, now: Time) -> u32 {
         self.token = self.token.wrapping_add(1);
+        self.sent = now;
         self.token
     }
 
+    /// Asks now, whatever was heard before. Returns the token to ping with.
+    pub(crate) fn probe(&mut self, now: Time, wait: Duration) -> u32 {
+        let asked = Ping { asked: now, deadline: now + wait, second_chance: false, doubted: false };
+        let ping = self.ping.get_or_insert(asked);
+        ping.deadline = ping.deadline.min(now + wait);
+        self.ping(now)
+    }
+
+    /// Waits longer for the answer: something is being done about it.
+    pub(crate) fn postpone(&mut self, until: Time) {
+        if let Some(ping) = &mut self.ping {
+            ping.deadline = ping.deadline.max(until);
+        }
+    }
+
+    pub(crate) fn is_doubtful(&self, now: Time, timings: &Timings) -> bool {
+        self.ping.as_ref().is_some_and(|ping| now.since(ping.asked) >= timings.doubt)
+    }
+
     fn deadline(&self, timings: &Timings) -> Time {
-        self.ping.as_ref().map_or(self.heard + timings.link_idle, |p| p.deadline)
+        match &self.ping {
+            None => self.heard + timings.link_idle,
+            Some(ping) if !ping.doubted => ping.deadline.min(ping.asked + timings.doubt),
+            Some(ping) => ping.deadline,
+        }
     }
 
     /// To be called when the deadline may have passed. `late`: this wake-up itself came much later than asked for.
@@ -181,13 +473,16 @@ impl Liveness {
         if now < self.deadline(timings) {
             return Pulse::Fine;
         }
-        match &self.ping {
+        match &mut self.ping {
+            Some(ping) if now < ping.deadline && !late => {
+                ping.doubted = true;
+                Pulse::Doubt
+            }
             Some(ping) if !late || ping.second_chance => Pulse::Dead,
             ping => {
                 let second_chance = ping.is_some();
-                self.ping = Some(Ping { deadline: now + timings.link_pong, second_chance });
-                self.token = self.token.wrapping_add(1);
-                Pulse::Ping(self.token)
+                *ping = Some(Ping { asked: now, deadline: now + timings.link_pong, second_chance, doubted: false });
+                Pulse::Ping(self.ping(now))
             }
         }
     }
@@ -195,15 +490,13 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn the_protocol_s_document_shows_what_peers_say() {
         let document = include_str!("../signal/PROTOCOL.md");
         let examples: Vec<&str> = document.split("```").filter_map(|block| block.strip_prefix("json data\n")).collect();
-        assert_eq!(examples.len(), 4);
+        assert_eq!(examples.len(), 5);
         for example in examples {
             let Ok(parsed) = serde_json::from_str::<Negotiation>(example) else { panic!("{example}") };
             assert_eq!(serde_json::to_string(&parsed).ok().as_deref(), Some(example.trim()));
@@ -215,12 +508,15 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_link_is_pinged_and_then_dead() {
+    fn a_silent_link_is_pinged_then_doubted_and_then_dead() {
         let timings = Timings::default();
         let mut link = Liveness::new(at(0));
         assert_eq!(link.check(at(4), false, &timings), Pulse::Fine);
         assert_eq!(link.check(at(5), false, &timings), Pulse::Ping(1));
-        assert_eq!(link.check(at(14), false, &timings), Pulse::Fine);
+        assert!(!link.is_doubtful(at(6), &timings));
+        assert_eq!(link.check(at(7), false, &timings), Pulse::Doubt);
+        assert!(link.is_doubtful(at(7), &timings));
+        assert_eq!(link.check(at(14), false, &timings), Pulse::Fine, "it is doubted once");
         assert_eq!(link.check(at(15), false, &timings), Pulse::Dead);
     }
 
@@ -231,6 +527,18 @@ mod tests {
         assert_eq!(link.check(at(5), false, &timings), Pulse::Ping(1));
         link.heard(at(14));
         assert_eq!(link.check(at(15), false, &timings), Pulse::Fine);
+        assert!(!link.is_doubtful(at(15), &timings));
+    }
+
+    #[test]
+    fn a_pong_tells_the_round_trip_time_but_not_a_late_one() {
+        let timings = Timings::default();
+        let mut link = Liveness::new(at(0));
+        let (first, second) = (link.probe(at(1), timings.probe), link.probe(at(2), timings.probe));
+        link.pong(at(3), first);
+        assert_eq!(link.rtt, None);
+        link.pong(at(3), second);
+        assert_eq!(link.rtt, Some(Duration::from_secs(1)));
     }
 
     #[test]
@@ -251,17 +559,102 @@ mod tests {
         assert_eq!(link.check(at(5), false, &timings), Pulse::Dead);
     }
 
+    fn candidate(n: usize) -> Candidate {
+        Candidate { candidate: n.to_string(), sdp_mid: Some("0".into()), sdp_m_line_index: Some(0) }
+    }
+
+    fn says(round: u32, candidate: Candidate) -> Negotiation {
+        Negotiation { round, candidate: Some(candidate), ..Negotiation::default() }
+    }
+
+    /// One offers, the other answers.
+    fn agree(one: &mut Talks, two: &mut Talks, text: &str) {
+        let Some(offer) = one.described(7, Sdp::Offer(text.into())) else { panic!("no offer") };
+        assert_eq!(two.hear(offer), Heard::Set(Sdp::Offer(text.into())));
+        two.remote_set();
+        let Some(answer) = two.described(7, Sdp::Answer(text.into())) else { panic!("no answer") };
+        assert_eq!(one.hear(answer), Heard::Set(Sdp::Answer(text.into())));
+        one.remote_set();
+        assert!(one.is_stable() && two.is_stable());
+    }
+
+    fn pair() -> (Talks, Talks) {
+        let (mut one, mut two) = (Talks::new(Role::Offerer, true), Talks::new(Role::Answerer, false));
+        agree(&mut one, &mut two, "first");
+        (one, two)
+    }
+
     #[test]
     fn candidates_wait_for_the_remote_description() {
-        let mut link = Link::new(LinkId(1), 7, Role::Offerer, 1, at(15));
-        let candidate =
-            |n: usize| Candidate { candidate: n.to_string(), sdp_mid: Some("0".into()), sdp_m_line_index: Some(0) };
+        let mut talks = Talks::new(Role::Offerer, true);
         for n in 0..100 {
-            assert_eq!(link.candidate(candidate(n)), None);
+            assert_eq!(talks.hear(says(0, candidate(n))), Heard::Nothing);
         }
-        let waited = link.remote_set();
-        assert_eq!(waited.len(), MAX_EARLY_CANDIDATES);
-        assert_eq!(waited[0], candidate(0));
-        assert_eq!(link.candidate(candidate(100)), Some(candidate(100)));
+        let answer = Negotiation { answer: Some("a".into()), ..Negotiation::default() };
+        assert_eq!(talks.hear(answer.clone()), Heard::Set(Sdp::Answer("a".into())));
+        let waited = talks.remote_set();
+        assert_eq!((waited.len(), &waited[0]), (MAX_EARLY_CANDIDATES, &candidate(0)));
+        assert_eq!(talks.hear(says(0, candidate(100))), Heard::Add(candidate(100)));
+        assert_eq!(talks.hear(answer), Heard::Nothing, "a second answer to the same offer is none");
+    }
+
+    #[test]
+    fn candidates_of_another_round_wait_for_theirs_or_are_dropped() {
+        let (mut one, mut two) = pair();
+        assert!(one.want(Again::Restart));
+        assert_eq!(two.hear(says(1, candidate(1))), Heard::Nothing, "it has overtaken its offer");
+        agree_with(&mut one, &mut two);
+        assert_eq!(two.hear(says(0, candidate(2))), Heard::Nothing, "it is late");
+        assert_eq!(two.hear(says(1, candidate(3))), Heard::Add(candidate(3)));
+    }
+
+    fn agree_with(one: &mut Talks, two: &mut Talks) {
+        let Some(offer) = one.described(7, Sdp::Offer("again".into())) else { panic!("no offer") };
+        assert_eq!(two.hear(offer), Heard::Set(Sdp::Offer("again".into())));
+        assert_eq!(two.remote_set(), [candidate(1)]);
+        let Some(answer) = two.described(7, Sdp::Answer("again".into())) else { panic!("no answer") };
+        assert_eq!((answer.round, answer.answers), (1, 1));
+        assert_eq!(one.hear(answer), Heard::Set(Sdp::Answer("again".into())));
+    }
+
+    #[test]
+    fn of_two_offers_that_cross_the_impolite_one_s_stands() {
+        let (mut polite, mut impolite) = pair();
+        assert!(polite.want(Again::Restart) && impolite.want(Again::Restart));
+        let Some(theirs) = polite.described(7, Sdp::Offer("p".into())) else { panic!("no offer") };
+        assert_eq!(impolite.hear(theirs), Heard::Nothing);
+        assert_eq!(impolite.hear(says(1, candidate(1))), Heard::Nothing, "its candidates are ignored too");
+        agree(&mut impolite, &mut polite, "i");
+        assert_eq!(impolite.early, []);
+        assert_eq!(polite.described(7, Sdp::Offer("p".into())), None, "what was rolled back is not sent");
+        // And either may offer again.
+        assert!(polite.want(Again::Tracks));
+        agree(&mut polite, &mut impolite, "more");
+        assert!(impolite.want(Again::Tracks));
+        agree(&mut impolite, &mut polite, "still more");
+    }
+
+    #[test]
+    fn an_offer_that_comes_too_early_is_made_when_the_present_one_is_answered() {
+        let (mut one, mut two) = pair();
+        assert!(one.want(Again::Tracks));
+        assert!(!one.want(Again::Tracks) && !one.want(Again::Restart));
+        assert_eq!(one.next(), None);
+        agree(&mut one, &mut two, "tracks");
+        assert_eq!(one.next(), Some(Again::Restart));
+        agree(&mut one, &mut two, "restart");
+        assert_eq!(one.next(), None);
+    }
+
+    #[test]
+    fn an_answer_that_got_lost_is_said_again() {
+        let (mut one, mut two) = pair();
+        assert!(one.want(Again::Restart));
+        let Some(offer) = one.described(7, Sdp::Offer("o".into())) else { panic!("no offer") };
+        assert!(matches!(two.hear(offer.clone()), Heard::Set(_)));
+        assert_eq!(two.hear(offer.clone()), Heard::Nothing, "it is being answered");
+        let Some(answer) = two.described(7, Sdp::Answer("a".into())) else { panic!("no answer") };
+        assert_eq!(two.hear(offer), Heard::Repeat);
+        assert_eq!(two.said(), [answer]);
     }
 }

@@ -4,6 +4,7 @@ use converge_signal::protocol::PATH;
 
 use crate::error::JoinError;
 use crate::identity::Identity;
+use crate::lane::Delivery;
 use crate::timer::Timings;
 
 /// What to join, and how.
@@ -21,6 +22,7 @@ pub struct Options {
     pub(crate) server: Option<String>,
     pub(crate) identity: Option<Identity>,
     pub(crate) timings: Timings,
+    pub(crate) lanes: Vec<Delivery>,
 }
 
 impl Options {
@@ -28,7 +30,7 @@ impl Options {
     ///
     /// The name is checked when joining: 1 to 128 bytes of UTF-8.
     pub fn new(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), server: None, identity: None, timings: Timings::default() }
+        Self { topic: topic.into(), server: None, identity: None, timings: Timings::default(), lanes: Vec::new() }
     }
 
     /// Uses another server: a `ws`, `wss`, `http` or `https` address. Without a path, `/signal` is meant.
@@ -47,6 +49,24 @@ impl Options {
     /// Waits longer or shorter than by default.
     pub fn timings(mut self, timings: Timings) -> Self {
         self.timings = timings;
+        self
+    }
+
+    /// Adds a lane of the application's own: the first is [`Lane::app(0)`](crate::Lane::app), the next `Lane::app(1)`.
+    /// Every page of the room must add the same ones in the same order, else their links end
+    /// ([`DisconnectReason::Lanes`](crate::DisconnectReason::Lanes)). There are at most
+    /// [`MAX_APP_LANES`](crate::MAX_APP_LANES); those beyond are no lanes, as
+    /// [`SendError::NoLane`](crate::SendError::NoLane) says of them.
+    ///
+    /// ```
+    /// use converge_p2p::{Delivery, Lane, Options};
+    ///
+    /// const STROKES: Lane = Lane::app(0);
+    /// let options = Options::new("lobby").lane(Delivery::Lifetime { ordered: true, millis: 150 });
+    /// # let _ = (STROKES, options);
+    /// ```
+    pub fn lane(mut self, delivery: Delivery) -> Self {
+        self.lanes.push(delivery);
         self
     }
 

@@ -11,15 +11,19 @@
 //! **Every call that changes the core must be followed by a complete drain**; debug builds assert it.
 //!
 //! # What it guarantees
-//! * Of two members the one who joined later makes the offer. Each negotiation names its attempt, so what is late from
-//!   an old attempt is dropped. An attempt that comes to nothing is made again, after a growing random wait.
-//! * Messages from one peer to another arrive at most once and in order. What is sent before the link is open waits,
-//!   within [`MAX_QUEUED_MESSAGES`] and [`MAX_QUEUED_BYTES`] per peer; over that the sender gets an error. What can't
-//!   be delivered since the peer has gone is reported ([`Event::Undelivered`]).
-//! * A peer is gone when it says so, or when both the server and its link have lost it. Losing the server alone ends
-//!   no link.
+//! * Of two members the one who joined later makes the first offer. Each negotiation names its attempt and round, so
+//!   what is late is dropped. Once a link is open both sides may offer, without glare, and over the link itself. An attempt
+//!   that comes to nothing is made again, after a growing random wait.
+//! * Messages on reliable lanes arrive once and in order, over lost connections and new ones, or the sender is told
+//!   ([`Event::Undelivered`]). What waits for a peer is bounded; over that the sender gets an error.
+//! * A link in trouble is mended: ICE is restarted, then the connection replaced. A peer is gone when it says so,
+//!   or when both the server and its link have lost it for [`Timings::gone`]. Losing the server alone ends no link.
 //! * Nothing that a peer or the server sends can make it panic or grow without bound.
 
+mod ask;
+mod files;
+mod heal;
+mod inbox;
 mod peer;
 mod server;
 
@@ -32,22 +36,28 @@ use converge_signal::{PeerId, Seq, TopicHash};
 
 use crate::codec::Payload;
 use crate::error::SendError;
-use crate::event::{CloseReason, Event, PeerState, Status};
+use crate::event::{Activity, CloseReason, Event, PeerState, Status};
 use crate::identity::Identity;
-use crate::link::{Candidate, LinkId, Role};
+use crate::lane::{Delivery, Lane};
+use crate::link::{Candidate, LinkId, Role, Sdp};
 use crate::map::SortedMap;
-use crate::presence::Own;
+use crate::presence::{Due, Own};
+use crate::report::RoomReport;
 use crate::timer::{Time, Timings};
-use crate::wire::{Frame, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Value};
+use crate::transfer::{Transfer, TransferId};
+use crate::wire::{Body, Frame, MAX_LOOSE_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Value};
 
+use self::ask::Asked;
 use self::peer::Peer;
 use self::server::Socket;
 
-/// At most this many messages wait for one peer's link.
-pub const MAX_QUEUED_MESSAGES: usize = 256;
+pub use crate::stream::{MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, READY_BYTES};
 
-/// At most this many bytes of frames wait for one peer's link.
-pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
+/// Messages of which parts have come and parts are to come take at most this many bytes, of all peers together.
+pub const MAX_JOINING_BYTES: usize = 64 * 1024 * 1024;
+
+/// A presence value of up to this many bytes fits one packet and goes over the lossy lane; more would be lost too easily.
+const LOSSY_PRESENCE_BYTES: usize = 1000;
 
 /// A core keeps at most this many peers, whatever the server says: browsers slow down at some hundred connections.
 pub const MAX_PEERS: usize = 256;
@@ -68,6 +78,8 @@ pub struct Config {
     pub seed: u64,
     /// How long to wait for things.
     pub timings: Timings,
+    /// The application's lanes, beside the three that every room has.
+    pub lanes: Vec<Delivery>,
 }
 
 /// What the driver tells the core.
@@ -81,14 +93,25 @@ pub enum Input {
     SocketClosed,
     /// The browser's network went away or came back.
     Online(bool),
+    /// The browser changed from one network to another: links may need new paths.
+    NetworkChanged,
     /// The page was woken or shown: what was believed of the network may be out of date.
     Awake,
+    /// What the person at this page does now.
+    Activity(Activity),
     /// Something happened to a link.
     Link {
         /// Which.
         link: LinkId,
         /// What.
         event: LinkEvent,
+    },
+    /// Something happened to the file of a transfer.
+    File {
+        /// Which transfer.
+        transfer: TransferId,
+        /// What.
+        event: FileEvent,
     },
     /// The time [`RoomCore::next_wakeup`] named has come.
     Timeout,
@@ -98,23 +121,51 @@ pub enum Input {
 #[derive(Debug)]
 pub enum LinkEvent {
     /// This side's offer or answer is made and set.
-    LocalDescription(String),
+    LocalDescription(Sdp),
     /// This side found a candidate.
     LocalCandidate(Candidate),
     /// The description of [`Output::SetRemote`] is set: candidates may follow.
     RemoteSet,
-    /// The data channel is open.
-    Open,
-    /// A frame came on it.
-    Frame(Vec<u8>),
-    /// The send buffer is over the high-water mark: send no more.
-    Congested,
-    /// The send buffer is under the low-water mark again.
-    Writable,
+    /// The connection wants another offer and answer: tracks came or went.
+    NegotiationNeeded,
+    /// Every lane's data channel is open.
+    Open {
+        /// The largest message the other side takes (`RTCSctpTransport.maxMessageSize`), in bytes.
+        max_message: usize,
+    },
+    /// A frame came.
+    Frame {
+        /// On which lane.
+        lane: Lane,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The lane's send buffer is at or under its low-water mark, as [`Output::AwaitWritable`] asked to be told.
+    Writable {
+        /// Which lane's.
+        lane: Lane,
+    },
     /// ICE reports `disconnected`: perhaps for a moment, perhaps for ever.
     Trouble,
-    /// The connection failed or was closed by the other side. Nothing follows.
+    /// ICE reports `connected` again.
+    Recovered,
+    /// ICE has given up (`failed`): only a restart can mend it.
+    Failed,
+    /// The connection or a data channel is closed. Nothing follows.
     Closed,
+}
+
+/// What can happen to the file of a transfer.
+#[derive(Debug)]
+pub enum FileEvent {
+    /// What [`Output::ReadFile`] asked for.
+    Read(Vec<u8>),
+    /// What the last [`Output::WriteFile`] brought is stored.
+    Written,
+    /// The file is complete and can be saved ([`Output::FinishFile`]).
+    Finished,
+    /// Reading or storing failed, in words.
+    Failed(String),
 }
 
 /// What the core wants done.
@@ -129,7 +180,7 @@ pub enum Output {
         /// Whether the server may forget this peer.
         goodbye: bool,
     },
-    /// Make a connection, and the offer if this side is the offerer.
+    /// Make a connection with all lanes, and the offer if this side is the offerer.
     OpenLink {
         /// Its name from now on.
         link: LinkId,
@@ -138,12 +189,20 @@ pub enum Output {
         /// For `RTCConfiguration`.
         ice_servers: Arc<[IceServer]>,
     },
-    /// Set the remote description: the offer (then answer it) or the answer.
+    /// Make another offer on a connection; it follows as a [`LinkEvent::LocalDescription`].
+    Offer {
+        /// Of which link.
+        link: LinkId,
+        /// Restart ICE, for which these servers replace the old ones.
+        restart: Option<Arc<[IceServer]>>,
+    },
+    /// Set the remote description: an offer (then answer it; an own offer that is outstanding is rolled back) or an
+    /// answer.
     SetRemote {
         /// Of which link.
         link: LinkId,
         /// The description.
-        sdp: String,
+        sdp: Sdp,
     },
     /// Add a remote candidate.
     AddCandidate {
@@ -152,17 +211,59 @@ pub enum Output {
         /// The candidate.
         candidate: Candidate,
     },
-    /// Send a frame on the data channel.
+    /// Send a frame on a data channel.
     SendFrame {
         /// Of which link.
         link: LinkId,
+        /// On which lane.
+        lane: Lane,
         /// The frame.
         frame: Arc<[u8]>,
+    },
+    /// Say [`LinkEvent::Writable`] as soon as the lane's send buffer is at or under its low-water mark: at once, if it is.
+    AwaitWritable {
+        /// Of which link.
+        link: LinkId,
+        /// Which lane.
+        lane: Lane,
     },
     /// Close a connection, once what was sent on it has gone out. Nothing of it may be passed in any more.
     CloseLink {
         /// Which.
         link: LinkId,
+    },
+    /// Read a piece of the file that this transfer sends; [`FileEvent::Read`] or [`FileEvent::Failed`] follows. One at a time.
+    ReadFile {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Where the piece begins.
+        offset: u64,
+        /// How many bytes it has. The file is at least that long.
+        bytes: usize,
+    },
+    /// Make a place for the file that this transfer receives. Nothing follows but what [`Output::WriteFile`] and
+    /// [`Output::FinishFile`] ask for.
+    CreateFile {
+        /// The transfer, with the file's name, type and size.
+        transfer: Transfer,
+    },
+    /// Append to that file; [`FileEvent::Written`] or [`FileEvent::Failed`] follows. One at a time.
+    WriteFile {
+        /// Which transfer.
+        transfer: TransferId,
+        /// What to append.
+        bytes: Vec<u8>,
+    },
+    /// That file is whole: keep it to be saved; [`FileEvent::Finished`] or [`FileEvent::Failed`] follows.
+    FinishFile {
+        /// Which transfer.
+        transfer: TransferId,
+    },
+    /// Let go of a transfer's file: what was read from, or what was received so far. Nothing of it may be passed in any
+    /// more.
+    DropFile {
+        /// Which transfer.
+        transfer: TransferId,
     },
     /// Tell the application.
     Event(Event),
@@ -173,6 +274,8 @@ pub enum Output {
 pub struct RoomCore {
     config: Config,
     id: PeerId,
+    /// How each lane delivers, by its id.
+    lanes: Vec<Delivery>,
     random: fastrand::Rng,
     socket: Socket,
     socket_failures: u32,
@@ -186,6 +289,17 @@ pub struct RoomCore {
     last_link: u64,
     arrivals: u64,
     own: Own,
+    activity: Activity,
+    /// Requests that wait for a reply.
+    asked: SortedMap<u32, Asked>,
+    last_request: u32,
+    /// The channels that the application replies on.
+    served: Vec<String>,
+    /// With whom each transfer is that is not over.
+    transfers: SortedMap<TransferId, PeerId>,
+    /// Those that are, until they are forgotten.
+    over: SortedMap<TransferId, Transfer>,
+    last_transfer: u64,
     wake: Option<Time>,
     out: VecDeque<Output>,
 }
@@ -195,6 +309,7 @@ impl RoomCore {
     pub fn new(now: Time, config: Config) -> Self {
         let mut core = Self {
             id: config.identity.id(),
+            lanes: Delivery::lanes(&config.lanes),
             random: fastrand::Rng::with_seed(config.seed),
             socket: Socket::Closed { retry_at: None },
             socket_failures: 0,
@@ -207,6 +322,13 @@ impl RoomCore {
             last_link: 0,
             arrivals: 0,
             own: Own::default(),
+            activity: Activity::Active,
+            asked: SortedMap::default(),
+            last_request: 0,
+            served: Vec::new(),
+            transfers: SortedMap::default(),
+            over: SortedMap::default(),
+            last_transfer: 0,
             wake: None,
             out: VecDeque::new(),
             config,
@@ -226,12 +348,17 @@ impl RoomCore {
             Input::SocketFrame(text) => self.socket_frame(now, &text),
             Input::SocketClosed => self.socket_lost(now),
             Input::Online(online) => self.network(now, online),
+            Input::NetworkChanged => self.network_changed(now),
             Input::Awake => self.awake(now),
+            Input::Activity(activity) => self.set_activity(activity),
             Input::Link { link, event } => self.link_event(now, link, event),
+            Input::File { transfer, event } => self.file_event(now, transfer, event),
             Input::Timeout => {
                 let late = self.wake.is_some_and(|asked| now.since(asked) > LATE);
                 self.socket_timeout(now, late);
                 self.peer_timeouts(now, late);
+                self.ask_timeouts(now);
+                self.show_due(now);
             }
         }
     }
@@ -249,54 +376,92 @@ impl RoomCore {
             let joined = matches!(self.socket, Socket::Joined { .. });
             let timings = &self.config.timings;
             let peers = self.peers.values().filter_map(|peer| peer.deadline(joined, timings));
-            self.socket.deadline(timings).into_iter().chain(peers).min()
+            let others = [self.socket.deadline(timings), self.own.deadline(timings), self.ask_deadline()];
+            others.into_iter().flatten().chain(peers).min()
         };
         self.wake
     }
 
-    /// Sends a message to every member. Those whose link isn't open yet get it when it is.
+    /// Sends a message to every member. On a reliable lane, those whose link isn't open yet get it when it is; on any
+    /// other they don't.
     ///
     /// # Errors
-    /// If the message is too large, the room isn't joined, or too much waits for some members already: those won't
-    /// get it, the others will.
-    pub fn broadcast(&mut self, channel: &str, payload: &Payload) -> Result<(), SendError> {
-        let frame = self.message(channel, false, payload)?;
+    /// If the message is too large, there is no such lane, the room isn't joined, or too much waits for some members
+    /// already: those won't get it, the others will.
+    pub fn broadcast(&mut self, now: Time, lane: Lane, channel: &str, payload: &Payload) -> Result<(), SendError> {
+        let message = self.message(lane, channel, false, payload)?;
         let mut full = Vec::new();
         for (id, peer) in self.peers.iter_mut() {
-            if !peer.send(&frame, &mut self.out) {
+            if !peer.send(now, lane, &message, &mut self.out) {
                 full.push(*id);
             }
         }
         if full.is_empty() { Ok(()) } else { Err(SendError::QueueFull { peers: full }) }
     }
 
-    /// Sends a message to one member.
+    /// Sends a message to one member, as [`broadcast`](Self::broadcast) does to all.
     ///
     /// # Errors
-    /// If the message is too large, the member isn't there, or too much waits for it already.
-    pub fn send_to(&mut self, to: PeerId, channel: &str, payload: &Payload) -> Result<(), SendError> {
-        let frame = self.message(channel, true, payload)?;
-        let Some(peer) = self.peers.get_mut(&to) else { return Err(SendError::UnknownPeer { peer: to }) };
-        if peer.send(&frame, &mut self.out) { Ok(()) } else { Err(SendError::QueueFull { peers: vec![to] }) }
+    /// If the message is too large, there is no such lane, the member isn't there, or too much waits for it already.
+    pub fn send_to(
+        &mut self,
+        now: Time,
+        to: PeerId,
+        lane: Lane,
+        channel: &str,
+        payload: &Payload,
+    ) -> Result<(), SendError> {
+        let message = self.message(lane, channel, true, payload)?;
+        let peer = self.peers.get_mut(&to).ok_or(SendError::UnknownPeer { peer: to })?;
+        if peer.send(now, lane, &message, &mut self.out) {
+            Ok(())
+        } else {
+            Err(SendError::QueueFull { peers: vec![to] })
+        }
     }
 
-    fn message(&self, channel: &str, direct: bool, payload: &Payload) -> Result<Arc<[u8]>, SendError> {
+    /// Whether a sender that wants to hold little in memory may send now: to one member, or to all.
+    ///
+    /// # Errors
+    /// If nothing that waits for the member (or one of them) has moved for [`Timings::stall`], it isn't there, or the
+    /// room is closed.
+    pub fn room_for(&self, to: Option<PeerId>, lane: Lane) -> Result<bool, SendError> {
+        if matches!(self.status, Status::Closed(_)) {
+            return Err(SendError::Closed);
+        }
+        if self.lanes.get(lane.index()).is_none() {
+            return Err(SendError::NoLane { number: lane.0 });
+        }
+        if self.seq.is_none() {
+            return Ok(false);
+        }
+        match to {
+            Some(id) => self.peers.get(&id).ok_or(SendError::UnknownPeer { peer: id })?.has_room(id, lane),
+            None => self.peers.iter().try_fold(true, |all, (id, peer)| Ok(peer.has_room(*id, lane)? && all)),
+        }
+    }
+
+    fn may_send(&self) -> Result<(), SendError> {
         self.assert_drained();
         if matches!(self.status, Status::Closed(_)) {
             return Err(SendError::Closed);
         }
-        if self.seq.is_none() {
-            return Err(SendError::NotJoined);
-        }
-        if channel.is_empty() || channel.len() > MAX_NAME_BYTES {
-            return Err(SendError::Name { name: channel.to_owned() });
-        }
-        let too_large = || SendError::TooLarge { bytes: payload.bytes.len(), limit: MAX_PAYLOAD_BYTES };
-        if payload.bytes.len() > MAX_PAYLOAD_BYTES {
-            return Err(too_large());
-        }
-        let value = Value { codec: payload.codec, bytes: &payload.bytes };
-        Frame::Message { channel, direct, value }.encode().map(Arc::from).map_err(|_| too_large())
+        if self.seq.is_none() { Err(SendError::NotJoined) } else { Ok(()) }
+    }
+
+    /// A message as its lane sends it.
+    fn message(&self, lane: Lane, channel: &str, direct: bool, payload: &Payload) -> Result<Arc<[u8]>, SendError> {
+        self.may_send()?;
+        let delivery = self.lanes.get(lane.index()).ok_or(SendError::NoLane { number: lane.0 })?;
+        let value =
+            checked(channel, payload, if delivery.is_reliable() { MAX_PAYLOAD_BYTES } else { MAX_LOOSE_BYTES })?;
+        let encoded = if delivery.is_reliable() {
+            Body::Message { channel, direct, value }.encode()
+        } else {
+            Frame::Loose { channel, direct, value }.encode()
+        };
+        let bytes = payload.bytes.len();
+        encoded.map(Arc::from).map_err(|_| SendError::TooLarge { bytes, limit: MAX_PAYLOAD_BYTES })
     }
 
     /// Sets (or with `None` clears) a slot of this peer's own presence; every member gets to know it, those who join
@@ -304,14 +469,38 @@ impl RoomCore {
     ///
     /// # Errors
     /// If the name or the value is too long, or there are too many slots.
-    pub fn set_presence(&mut self, slot: &str, value: Option<Payload>) -> Result<(), SendError> {
+    pub fn set_presence(&mut self, now: Time, slot: &str, value: Option<Payload>) -> Result<(), SendError> {
         self.assert_drained();
-        if self.own.set(slot, value)? {
-            for (_, peer) in self.peers.iter_mut() {
-                peer.show(&self.own, slot, &mut self.out);
-            }
+        if self.own.set(slot, value)? && !matches!(self.status, Status::Closed(_)) {
+            self.show_due(now);
         }
         Ok(())
+    }
+
+    /// Shows what of this peer's presence is due.
+    fn show_due(&mut self, now: Time) {
+        for Due { slot, settled } in self.own.take_due(now, &self.config.timings) {
+            let Some(Ok(frame)) = self.own.frame(&slot) else { continue };
+            let lossy = !settled && frame.len() <= LOSSY_PRESENCE_BYTES;
+            if !lossy {
+                self.own.settled(&slot);
+            }
+            let frame: Arc<[u8]> = frame.into();
+            for (_, peer) in self.peers.iter_mut() {
+                peer.show(&slot, &frame, lossy, &mut self.out);
+            }
+        }
+    }
+
+    fn set_activity(&mut self, activity: Activity) {
+        if self.activity == activity || activity == Activity::Stale {
+            return;
+        }
+        self.activity = activity;
+        let frame = Frame::Activity(activity_number(activity));
+        for id in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.tell(id, &frame);
+        }
     }
 
     /// Leaves for good: says goodbye to the server and on every link, and closes them.
@@ -341,11 +530,36 @@ impl RoomCore {
 
     /// The other members, in the order in which they came.
     pub fn peers(&self) -> Vec<(PeerId, PeerState)> {
+        self.in_order(|id, peer| (id, peer.state()))
+    }
+
+    fn in_order<T>(&self, f: impl Fn(PeerId, &Peer) -> T) -> Vec<T> {
         let mut peers = SortedMap::default();
         for (id, peer) in self.peers.iter() {
-            peers.insert(peer.arrival, (*id, peer.state()));
+            peers.insert(peer.arrival, f(*id, peer));
         }
         peers.take().into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// What a member does now.
+    pub fn activity_of(&self, peer: PeerId) -> Activity {
+        self.peers.get(&peer).map_or(Activity::Stale, |peer| peer.shown)
+    }
+
+    /// The state of the room and of every link. What only the browser knows, the paths, is left out.
+    pub fn report(&self, now: Time) -> RoomReport {
+        let count = |scheme: &str| {
+            let urls = self.ice_servers.iter().flat_map(|server| &server.urls);
+            urls.filter(|url| url.starts_with(scheme)).count()
+        };
+        RoomReport {
+            id: Some(self.id),
+            status: self.status,
+            online: self.online,
+            stun_servers: count("stun"),
+            turn_servers: count("turn"),
+            links: self.in_order(|id, peer| peer.report(now, id)),
+        }
     }
 
     /// How many links are open.
@@ -353,9 +567,26 @@ impl RoomCore {
         self.peers.values().filter(|peer| peer.is_open()).count()
     }
 
+    /// The open links and to whom they lead.
+    pub fn open_links_by_peer(&self) -> Vec<(PeerId, LinkId)> {
+        let open = |(id, peer): (&PeerId, &Peer)| Some((*id, peer.link.as_ref().filter(|link| link.is_open())?.id));
+        self.peers.iter().filter_map(open).collect()
+    }
+
     /// How many connections the driver was asked to keep: open ones and those being made.
     pub fn connections(&self) -> usize {
         self.links.len()
+    }
+
+    /// How many bytes of messages and files are held: to be sent, to be acknowledged, to be joined, to be stored.
+    pub fn held_bytes(&self) -> usize {
+        self.peers.values().map(Peer::held_bytes).sum()
+    }
+
+    /// Asks every member whose link is open for a sign of life, which tells the round-trip time too.
+    pub fn probe(&mut self, now: Time) {
+        self.assert_drained();
+        self.probe_all(now);
     }
 
     /// A slot of this peer's own presence.
@@ -381,5 +612,34 @@ impl RoomCore {
             self.status = status;
             self.emit(Event::Status(status));
         }
+    }
+}
+
+/// The payload of a channel's message, if it is within the limits.
+fn checked<'a>(channel: &str, payload: &'a Payload, limit: usize) -> Result<Value<'a>, SendError> {
+    if channel.is_empty() || channel.len() > MAX_NAME_BYTES {
+        return Err(SendError::Name { name: channel.to_owned() });
+    }
+    let bytes = payload.bytes.len();
+    if bytes > limit {
+        return Err(SendError::TooLarge { bytes, limit });
+    }
+    Ok(Value { codec: payload.codec, bytes: &payload.bytes })
+}
+
+fn activity_number(activity: Activity) -> u8 {
+    match activity {
+        Activity::Idle => 1,
+        Activity::Hidden => 2,
+        // Stale is what others find, never what one says of oneself.
+        Activity::Active | Activity::Stale => 0,
+    }
+}
+
+fn activity_from(number: u8) -> Activity {
+    match number {
+        1 => Activity::Idle,
+        2 => Activity::Hidden,
+        _ => Activity::Active,
     }
 }

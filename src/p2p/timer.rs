@@ -69,6 +69,24 @@ pub struct Timings {
     pub link_pong: Duration,
     /// The same when there is reason for doubt: the server lost the peer, or ICE reports trouble. Default 4 s.
     pub probe: Duration,
+    /// A peer that leaves a ping unanswered this long is shown as stale, and ICE is restarted. Default 2 s.
+    pub doubt: Duration,
+    /// ICE reports trouble for this long: it is restarted. Default 2 s; browsers often recover by themselves before.
+    pub restart: Duration,
+    /// How long a restart of ICE may take; then the connection is replaced by another. Default 8 s.
+    pub heal: Duration,
+    /// Nothing was heard of a peer for this long, its link is lost, and the server doesn't list it: it has gone.
+    /// Default 15 s, which a change of network or a short sleep take less than.
+    pub gone: Duration,
+    /// What has arrived is acknowledged after this, if not sooner. Default 200 ms.
+    pub ack: Duration,
+    /// A presence slot is sent at most this often; in between only its newest value is kept. Default 16 ms, a frame at
+    /// 60 Hz.
+    pub presence: Duration,
+    /// A presence slot that has not changed for this long is sent once more, reliably. Default 250 ms.
+    pub settle: Duration,
+    /// What waits for a peer has not moved for this long: the application is told. Default 30 s.
+    pub stall: Duration,
 }
 
 impl Default for Timings {
@@ -85,6 +103,14 @@ impl Default for Timings {
             link_idle: s(5),
             link_pong: s(10),
             probe: s(4),
+            doubt: s(2),
+            restart: s(2),
+            heal: s(8),
+            gone: s(15),
+            ack: Duration::from_millis(200),
+            presence: Duration::from_millis(16),
+            settle: Duration::from_millis(250),
+            stall: s(30),
         }
     }
 }

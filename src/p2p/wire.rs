@@ -1,29 +1,76 @@
-//! The frames on a data channel, version 1.
+//! The frames on data channels, version 2.
 //!
-//! The first frame each side sends is [`hello`]: the letters `cvg` and one byte of version. That form will never
-//! change, so that any two versions can at least tell each other apart. The rest are [`Frame`]s in postcard
-//! (<https://postcard.jamesmunns.com/wire-format>): a byte that names the frame, then its fields; numbers as varints,
-//! texts and byte strings behind their length.
+//! The first frame each side sends on lane 0 is a [`Hello`]: the letters `cvg`, one byte of version, and what that version
+//! says. The letters and the byte will never change, so that any two versions can at least tell each other apart. Once
+//! a side has the other's hello it sends [`Frame::Ready`]; only who has received that uses the other lanes, so nothing on
+//! them can overtake the hello.
+//!
+//! Then the first byte names the frame. Messages and files, which are many or large:
+//!
+//! | byte | frame | rest |
+//! |---|---|---|
+//! | 64 | whole | a [`Body`] |
+//! | 65 | first | length of the body in all: varint; its first bytes |
+//! | 66 | more | the bytes that follow |
+//! | 67 | file | transfer: varint; offset: varint; bytes of the file |
+//!
+//! `first` and `more` make a body that is too long for one frame. Whole and split bodies travel on reliable lanes only, are
+//! counted there, and acknowledged: after a lost connection the next one goes on where the hello says.
+//!
+//! All else is a [`Frame`] in postcard (<https://postcard.jamesmunns.com/wire-format>): a byte that names the frame, then
+//! its fields; numbers as varints, texts and byte strings behind their length. They belong to their connection, and what
+//! they say is said anew on the next one:
 //!
 //! | byte | frame | fields |
 //! |---|---|---|
 //! | 0 | presence | slot: text; counter: u64; value: 0, or 1, codec: u8, bytes |
-//! | 1 | message | channel: text; direct: bool; codec: u8; bytes |
+//! | 1 | ready | |
 //! | 2 | ping | token: u32 |
 //! | 3 | pong | token: u32 |
 //! | 4 | bye | |
+//! | 5 | acknowledgement | lane: u8; messages: u64; bytes of the next: u64 |
+//! | 6 | activity | 0 active, 1 idle, 2 hidden: u8 |
+//! | 7 | negotiation | as in signals: text |
+//! | 8 | credit | transfer: u32; have: u64; until: u64 |
+//! | 9 | loose message, on a lossy lane | channel: text; direct: bool; codec: u8; bytes |
+//!
+//! A [`Body`] is postcard too:
+//!
+//! | byte | body | fields |
+//! |---|---|---|
+//! | 0 | message | channel: text; direct: bool; codec: u8; bytes |
+//! | 1 | request | request: u32; channel: text; codec: u8; bytes |
+//! | 2 | reply | request: u32; 0, codec: u8, bytes; or 1 not served; or 2 busy; or 3 refused, why: text |
+//! | 3 | cancel | request: u32 |
+//! | 4 | offer | transfer: u32; name: text; media type: text; size: u64 |
+//! | 5 | accept | transfer: u32 |
+//! | 6 | decline | transfer: u32 |
+//! | 7 | stop | transfer: u32; offered by the one who says this: bool; failed: bool |
+//! | 8 | end | transfer: u32; BLAKE3 of the file: 32 bytes |
+//! | 9 | stored | transfer: u32 |
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::lane::Lane;
+
 /// The version of the frames.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The largest frame, in bytes: what RFC 8841 lets one send to a peer that names no limit of its own.
 pub const MAX_FRAME_BYTES: usize = 65_536;
 
-/// The largest message payload, in bytes: a frame less the longest channel name and the framing.
-pub const MAX_PAYLOAD_BYTES: usize = MAX_FRAME_BYTES - MAX_NAME_BYTES - 16;
+/// A peer that takes no frames of this size can't be linked to: presence and negotiation are not split.
+pub const MIN_FRAME_BYTES: usize = 20 * 1024;
+
+/// The largest body, in bytes. More should be sent as a file, which is never held whole.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The largest message payload, in bytes: a body less the longest channel name and the framing.
+pub const MAX_PAYLOAD_BYTES: usize = MAX_MESSAGE_BYTES - MAX_NAME_BYTES - 16;
+
+/// The largest payload on a lane that is not reliable, in bytes: such messages are not split.
+pub const MAX_LOOSE_BYTES: usize = MAX_FRAME_BYTES - MAX_NAME_BYTES - 16;
 
 /// A channel's or slot's name has at most this many bytes.
 pub const MAX_NAME_BYTES: usize = 64;
@@ -34,14 +81,22 @@ pub const MAX_PRESENCE_BYTES: usize = 16 * 1024;
 /// A peer has at most this many presence slots.
 pub const MAX_SLOTS: usize = 32;
 
-const MAGIC: &[u8; 3] = b"cvg";
+/// A file's name has at most this many bytes, as in most file systems; its media type as well.
+pub const MAX_FILE_NAME_BYTES: usize = 255;
 
-/// The first frame of a link.
-pub fn hello() -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.push(VERSION);
-    bytes
-}
+/// The reason of a refused request has at most this many bytes.
+pub const MAX_REASON_BYTES: usize = 1024;
+
+/// Begins a frame that is a whole body.
+pub const WHOLE: u8 = 64;
+/// Begins the first part of a body that is longer than a frame.
+pub const FIRST: u8 = 65;
+/// Begins the other parts.
+pub const MORE: u8 = 66;
+/// Begins a piece of a file.
+pub const FILE: u8 = 67;
+
+const MAGIC: &[u8; 3] = b"cvg";
 
 /// Why a frame was refused; the link it came on is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -56,9 +111,18 @@ pub enum WireError {
         /// The peer's version.
         found: u8,
     },
+    /// The peer's page has other lanes.
+    #[error("the peer's page has other lanes than this one: reload the older page")]
+    Lanes,
     /// The bytes are no frame.
     #[error("the peer sent bytes that are no frame")]
     Malformed,
+    /// The frame can't come here and now.
+    #[error("the peer sent a {what} that can't be")]
+    Impossible {
+        /// Which kind.
+        what: &'static str,
+    },
     /// A field is over its limit.
     #[error("the peer sent a {what} over its limit of {limit}")]
     TooMuch {
@@ -67,21 +131,56 @@ pub enum WireError {
         /// The limit.
         limit: usize,
     },
+    /// All peers together send more at once than this side will hold.
+    #[error("peers send more at once than this page can hold")]
+    Overload,
 }
 
-/// Checks a link's first frame.
-///
-/// # Errors
-/// If it is no hello, or one of another version.
-pub fn check_hello(bytes: &[u8]) -> Result<(), WireError> {
-    match bytes.strip_prefix(MAGIC) {
-        Some([VERSION]) => Ok(()),
-        Some([found, ..]) => Err(WireError::Version { found: *found }),
-        _ => Err(WireError::NoHello),
+/// The first frame of a link: who one is in this session, and where one left off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Names the sender's memory of its session with the receiver. Never 0.
+    pub token: u32,
+    /// The receiver's token, as far as the sender knows it; else 0. If both sides know each other's, they resume.
+    pub yours: u32,
+    /// A number for how each lane delivers, by its id.
+    pub lanes: Vec<u32>,
+    /// For each reliable lane, in that order: how many bodies have arrived, and how many bytes of the next.
+    pub received: Vec<(u64, u64)>,
+    /// What the sender does, as in [`Frame::Activity`].
+    pub activity: u8,
+}
+
+impl Hello {
+    /// The frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.push(VERSION);
+        // Numbers and lists of numbers always have a form.
+        bytes.extend(postcard::to_allocvec(self).unwrap_or_default());
+        bytes
+    }
+
+    /// Reads a link's first frame.
+    ///
+    /// # Errors
+    /// If it is no hello, or one of another version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        match bytes.strip_prefix(MAGIC) {
+            Some([VERSION, rest @ ..]) => {
+                within("hello", rest.len(), 1024)?;
+                match postcard::take_from_bytes(rest) {
+                    Ok((hello, [])) => Ok(hello),
+                    _ => Err(WireError::Malformed),
+                }
+            }
+            Some([found, ..]) => Err(WireError::Version { found: *found }),
+            _ => Err(WireError::NoHello),
+        }
     }
 }
 
-/// Any frame but the first.
+/// Frames that belong to one connection.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Frame<'a> {
     /// One slot of the sender's presence.
@@ -94,6 +193,51 @@ pub enum Frame<'a> {
         #[serde(borrow)]
         value: Option<Value<'a>>,
     },
+    /// The receiver's hello has arrived: it may use every lane.
+    Ready,
+    /// Asks for a pong with the same token.
+    Ping(u32),
+    /// Answers a ping.
+    Pong(u32),
+    /// The sender leaves the room.
+    Bye,
+    /// Everything before this place has arrived.
+    Ack {
+        /// On which lane.
+        lane: u8,
+        /// How many bodies.
+        messages: u64,
+        /// How many bytes of the next one.
+        bytes: u64,
+    },
+    /// What the person at the sender's page does: 0 active, 1 idle, 2 hidden.
+    Activity(u8),
+    /// A description or candidate for this connection.
+    Negotiation(&'a str),
+    /// How far the receiver of a file is.
+    Credit {
+        /// Which file.
+        transfer: u32,
+        /// It has everything before this offset.
+        have: u64,
+        /// It takes everything before this one.
+        until: u64,
+    },
+    /// A message that may be lost.
+    Loose {
+        /// The channel.
+        channel: &'a str,
+        /// To this peer alone.
+        direct: bool,
+        /// The payload.
+        #[serde(borrow)]
+        value: Value<'a>,
+    },
+}
+
+/// What reliable lanes carry.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body<'a> {
     /// A message on a channel.
     Message {
         /// The channel.
@@ -104,12 +248,72 @@ pub enum Frame<'a> {
         #[serde(borrow)]
         value: Value<'a>,
     },
-    /// Asks for a pong with the same token.
-    Ping(u32),
-    /// Answers a ping.
-    Pong(u32),
-    /// The sender leaves the room.
-    Bye,
+    /// Asks for a reply.
+    Request {
+        /// Names the request among the sender's.
+        request: u32,
+        /// The channel.
+        channel: &'a str,
+        /// What is asked.
+        #[serde(borrow)]
+        value: Value<'a>,
+    },
+    /// Answers a request.
+    Reply {
+        /// Which of the receiver's requests.
+        request: u32,
+        /// The answer.
+        #[serde(borrow)]
+        answer: Answer<'a>,
+    },
+    /// The sender does not wait for the reply any longer.
+    Cancel(u32),
+    /// A file is to be had.
+    Offer {
+        /// Names the file among those the sender offers.
+        transfer: u32,
+        /// The file's name.
+        name: &'a str,
+        /// Its media type.
+        mime: &'a str,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The sender wants the file; [`Frame::Credit`] says how much of it.
+    Accept(u32),
+    /// The sender does not want it.
+    Decline(u32),
+    /// The sender ends a transfer.
+    Stop {
+        /// Which.
+        transfer: u32,
+        /// It was the sender's offer.
+        offered: bool,
+        /// Since something went wrong.
+        failed: bool,
+    },
+    /// All bytes of the file were sent.
+    End {
+        /// Which.
+        transfer: u32,
+        /// The file's BLAKE3 hash.
+        hash: [u8; 32],
+    },
+    /// The file has arrived whole, and is stored.
+    Stored(u32),
+}
+
+/// What came of a request.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer<'a> {
+    /// The reply.
+    Value(#[serde(borrow)] Value<'a>),
+    /// Nobody replies on this channel.
+    NotServed,
+    /// Too many requests of the asker's are unanswered.
+    Busy,
+    /// The application refuses, and says why.
+    Refused(&'a str),
 }
 
 /// An encoded value and its codec.
@@ -122,17 +326,66 @@ pub struct Value<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Any frame but the first of a link, taken apart as far as can be done without knowing what came before.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// A whole body.
+    Whole(Body<'a>),
+    /// The first part of a body.
+    First {
+        /// The body's length.
+        total: u64,
+        /// Its first bytes.
+        bytes: &'a [u8],
+    },
+    /// Another part.
+    More(&'a [u8]),
+    /// A piece of a file.
+    File {
+        /// Which of the files the sender offered.
+        transfer: u32,
+        /// Where in the file.
+        offset: u64,
+        /// The piece.
+        bytes: &'a [u8],
+    },
+    /// Anything else.
+    Control(Frame<'a>),
+}
+
+impl<'a> Packet<'a> {
+    /// What the bytes stand for.
+    ///
+    /// # Errors
+    /// If they stand for nothing, or a field is over its limit.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, WireError> {
+        within("frame", bytes.len(), MAX_FRAME_BYTES)?;
+        let (kind, rest) = bytes.split_first().ok_or(WireError::Malformed)?;
+        match *kind {
+            WHOLE => Body::decode(rest).map(Packet::Whole),
+            FIRST => {
+                let (total, bytes) = postcard::take_from_bytes(rest).map_err(|_| WireError::Malformed)?;
+                Ok(Packet::First { total, bytes })
+            }
+            MORE => Ok(Packet::More(rest)),
+            FILE => {
+                let ((transfer, offset), bytes) = postcard::take_from_bytes(rest).map_err(|_| WireError::Malformed)?;
+                Ok(Packet::File { transfer, offset, bytes })
+            }
+            _ => Frame::decode(bytes).map(Packet::Control),
+        }
+    }
+}
+
 impl<'a> Frame<'a> {
     /// The frame's bytes.
     ///
     /// # Errors
     /// If the frame is longer than [`MAX_FRAME_BYTES`].
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
-        match postcard::to_allocvec(self) {
-            Ok(bytes) if bytes.len() <= MAX_FRAME_BYTES => Ok(bytes),
-            Ok(_) => Err(WireError::TooMuch { what: "frame", limit: MAX_FRAME_BYTES }),
-            Err(_) => Err(WireError::Malformed),
-        }
+        let bytes = postcard::to_allocvec(self).map_err(|_| WireError::Malformed)?;
+        within("frame", bytes.len(), MAX_FRAME_BYTES)?;
+        Ok(bytes)
     }
 
     /// The frame that the bytes stand for.
@@ -141,19 +394,81 @@ impl<'a> Frame<'a> {
     /// If they stand for none, or a field is over its limit.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, WireError> {
         within("frame", bytes.len(), MAX_FRAME_BYTES)?;
-        let (frame, rest) = postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
-        if !rest.is_empty() {
-            return Err(WireError::Malformed);
-        }
+        let frame = exact(bytes)?;
         match &frame {
             Frame::Presence { slot, value, .. } => {
                 within("slot name", slot.len(), MAX_NAME_BYTES)?;
                 within("presence value", value.map_or(0, |v| v.bytes.len()), MAX_PRESENCE_BYTES)?;
             }
-            Frame::Message { channel, .. } => within("channel name", channel.len(), MAX_NAME_BYTES)?,
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Bye => {}
+            Frame::Loose { channel, .. } => within("channel name", channel.len(), MAX_NAME_BYTES)?,
+            Frame::Activity(activity) => within("activity", usize::from(*activity), 2)?,
+            Frame::Ack { lane, .. } => within("lane", Lane(*lane).index(), 16)?,
+            Frame::Ready | Frame::Ping(_) | Frame::Pong(_) | Frame::Bye => {}
+            Frame::Negotiation(_) | Frame::Credit { .. } => {}
         }
         Ok(frame)
+    }
+}
+
+impl<'a> Body<'a> {
+    /// The body as it is kept for sending: a frame, [`WHOLE`], if it is short enough for one.
+    ///
+    /// # Errors
+    /// If it is longer than [`MAX_MESSAGE_BYTES`].
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        let hint = match self {
+            Body::Message { value, .. } | Body::Request { value, .. } => value.bytes.len(),
+            Body::Reply { answer: Answer::Value(value), .. } => value.bytes.len(),
+            _ => 0,
+        };
+        let mut bytes = Vec::with_capacity(hint + MAX_NAME_BYTES + 24);
+        bytes.push(WHOLE);
+        let bytes = postcard::to_extend(self, bytes).map_err(|_| WireError::Malformed)?;
+        within("message", bytes.len() - 1, MAX_MESSAGE_BYTES)?;
+        Ok(bytes)
+    }
+
+    /// The body that the bytes stand for, without [`WHOLE`] before them.
+    ///
+    /// # Errors
+    /// If they stand for none, or a field is over its limit.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, WireError> {
+        within("message", bytes.len(), MAX_MESSAGE_BYTES)?;
+        let body = exact(bytes)?;
+        match &body {
+            Body::Message { channel, .. } | Body::Request { channel, .. } => {
+                within("channel name", channel.len(), MAX_NAME_BYTES)?;
+            }
+            Body::Reply { answer: Answer::Refused(why), .. } => within("reason", why.len(), MAX_REASON_BYTES)?,
+            Body::Offer { name, mime, .. } => {
+                within("file name", name.len(), MAX_FILE_NAME_BYTES)?;
+                within("media type", mime.len(), MAX_FILE_NAME_BYTES)?;
+            }
+            _ => {}
+        }
+        Ok(body)
+    }
+}
+
+/// The head of a split body's first part.
+pub(crate) fn first(total: usize) -> Vec<u8> {
+    head(FIRST, &(total as u64))
+}
+
+/// The head of a piece of a file.
+pub(crate) fn file(transfer: u32, offset: u64) -> Vec<u8> {
+    head(FILE, &(transfer, offset))
+}
+
+fn head<T: Serialize>(kind: u8, fields: &T) -> Vec<u8> {
+    // Numbers always have a form.
+    postcard::to_extend(fields, vec![kind]).unwrap_or_default()
+}
+
+fn exact<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, WireError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(WireError::Malformed),
     }
 }
 
@@ -166,66 +481,138 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const VALUE: Value<'static> = Value { codec: 1, bytes: b"7" };
+
     #[test]
     fn the_bytes_of_each_frame_are_as_documented() {
-        let value = Value { codec: 1, bytes: b"7" };
-        let table: [(Frame<'_>, &[u8]); 6] = [
-            (Frame::Presence { slot: "a", counter: 300, value: Some(value) }, &[0, 1, b'a', 0xac, 2, 1, 1, 1, b'7']),
+        let table: [(Frame<'_>, &[u8]); 11] = [
+            (Frame::Presence { slot: "a", counter: 300, value: Some(VALUE) }, &[0, 1, b'a', 0xac, 2, 1, 1, 1, b'7']),
             (Frame::Presence { slot: "a", counter: 1, value: None }, &[0, 1, b'a', 1, 0]),
-            (Frame::Message { channel: "c", direct: true, value }, &[1, 1, b'c', 1, 1, 1, b'7']),
+            (Frame::Ready, &[1]),
             (Frame::Ping(5), &[2, 5]),
             (Frame::Pong(5), &[3, 5]),
             (Frame::Bye, &[4]),
+            (Frame::Ack { lane: 2, messages: 300, bytes: 9 }, &[5, 2, 0xac, 2, 9]),
+            (Frame::Activity(2), &[6, 2]),
+            (Frame::Negotiation("{}"), &[7, 2, b'{', b'}']),
+            (Frame::Credit { transfer: 1, have: 2, until: 300 }, &[8, 1, 2, 0xac, 2]),
+            (Frame::Loose { channel: "c", direct: true, value: VALUE }, &[9, 1, b'c', 1, 1, 1, b'7']),
         ];
         for (frame, bytes) in table {
             assert_eq!(frame.encode().unwrap(), bytes);
-            assert_eq!(Frame::decode(bytes).unwrap(), frame);
+            assert_eq!(Packet::decode(bytes).unwrap(), Packet::Control(frame));
+        }
+    }
+
+    fn bodies() -> Vec<(Body<'static>, Vec<u8>)> {
+        let hash = [9; 32];
+        let reply = |answer| Body::Reply { request: 3, answer };
+        vec![
+            (Body::Message { channel: "c", direct: true, value: VALUE }, vec![0, 1, b'c', 1, 1, 1, b'7']),
+            (Body::Request { request: 3, channel: "c", value: VALUE }, vec![1, 3, 1, b'c', 1, 1, b'7']),
+            (reply(Answer::Value(VALUE)), vec![2, 3, 0, 1, 1, b'7']),
+            (reply(Answer::NotServed), vec![2, 3, 1]),
+            (reply(Answer::Busy), vec![2, 3, 2]),
+            (reply(Answer::Refused("no")), vec![2, 3, 3, 2, b'n', b'o']),
+            (Body::Cancel(3), vec![3, 3]),
+            (Body::Offer { transfer: 1, name: "a", mime: "", size: 300 }, vec![4, 1, 1, b'a', 0, 0xac, 2]),
+            (Body::Accept(1), vec![5, 1]),
+            (Body::Decline(1), vec![6, 1]),
+            (Body::Stop { transfer: 1, offered: true, failed: false }, vec![7, 1, 1, 0]),
+            (Body::End { transfer: 1, hash }, [&[8, 1][..], &hash].concat()),
+            (Body::Stored(1), vec![9, 1]),
+        ]
+    }
+
+    #[test]
+    fn the_bytes_of_each_body_are_as_documented() {
+        for (body, bytes) in bodies() {
+            let frame = body.encode().unwrap();
+            assert_eq!((frame[0], &frame[1..]), (WHOLE, &*bytes));
+            assert_eq!(Packet::decode(&frame).unwrap(), Packet::Whole(body));
         }
     }
 
     #[test]
+    fn parts_and_pieces_are_as_documented() {
+        assert_eq!(first(300), [FIRST, 0xac, 2]);
+        assert_eq!(Packet::decode(&[FIRST, 0xac, 2, 7]).unwrap(), Packet::First { total: 300, bytes: &[7] });
+        assert_eq!(Packet::decode(&[MORE, 7]).unwrap(), Packet::More(&[7]));
+        assert_eq!(file(5, 300), [FILE, 5, 0xac, 2]);
+        let piece = Packet::File { transfer: 5, offset: 300, bytes: &[7] };
+        assert_eq!(Packet::decode(&[FILE, 5, 0xac, 2, 7]).unwrap(), piece);
+    }
+
+    #[test]
     fn every_cut_and_every_changed_byte_is_an_error_or_a_frame_but_no_panic() {
-        let value = Value { codec: 1, bytes: b"hello" };
-        let bytes = Frame::Message { channel: "chat", direct: false, value }.encode().unwrap();
-        for end in 0..bytes.len() {
-            assert_eq!(Frame::decode(&bytes[..end]), Err(WireError::Malformed));
-        }
-        for at in 0..bytes.len() {
-            for byte in 0..=255 {
-                let mut changed = bytes.clone();
-                changed[at] = byte;
-                let _ = Frame::decode(&changed);
+        for (body, _) in bodies() {
+            let bytes = body.encode().unwrap();
+            for end in 0..bytes.len() {
+                assert_eq!(Packet::decode(&bytes[..end]), Err(WireError::Malformed), "{body:?} {end}");
             }
+            for at in 0..bytes.len() {
+                for byte in 0..=255 {
+                    let mut changed = bytes.clone();
+                    changed[at] = byte;
+                    let _ = Packet::decode(&changed);
+                    let _ = Hello::decode(&changed);
+                }
+            }
+            let longer = [&*bytes, &[0]].concat();
+            assert_eq!(Packet::decode(&longer), Err(WireError::Malformed));
         }
-        let mut longer = bytes;
-        longer.push(0);
-        assert_eq!(Frame::decode(&longer), Err(WireError::Malformed));
     }
 
     #[test]
     fn fields_over_their_limits_are_refused() {
         let long = "x".repeat(MAX_NAME_BYTES + 1);
+        let longer = "x".repeat(MAX_REASON_BYTES + 1);
         let big = vec![0; MAX_PRESENCE_BYTES + 1];
         let value = Value { codec: 0, bytes: &big };
         for frame in [
-            Frame::Message { channel: &long, direct: false, value: Value { codec: 0, bytes: &[] } },
+            Frame::Loose { channel: &long, direct: false, value: Value { codec: 0, bytes: &[] } },
             Frame::Presence { slot: &long, counter: 0, value: None },
             Frame::Presence { slot: "s", counter: 0, value: Some(value) },
+            Frame::Activity(3),
+            Frame::Ack { lane: 17, messages: 0, bytes: 0 },
         ] {
-            assert!(matches!(Frame::decode(&frame.encode().unwrap()), Err(WireError::TooMuch { .. })));
+            assert!(matches!(Frame::decode(&frame.encode().unwrap()), Err(WireError::TooMuch { .. })), "{frame:?}");
         }
-        let huge = vec![0; MAX_PAYLOAD_BYTES];
+        for body in [
+            Body::Message { channel: &long, direct: false, value },
+            Body::Request { request: 1, channel: &long, value },
+            Body::Reply { request: 1, answer: Answer::Refused(&longer) },
+            Body::Offer { transfer: 1, name: &longer, mime: "", size: 0 },
+            Body::Offer { transfer: 1, name: "", mime: &longer, size: 0 },
+        ] {
+            let bytes = body.encode().unwrap();
+            assert!(matches!(Body::decode(&bytes[1..]), Err(WireError::TooMuch { .. })), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn the_largest_payloads_fit() {
         let name = "x".repeat(MAX_NAME_BYTES);
-        let fits = Frame::Message { channel: &name, direct: false, value: Value { codec: 255, bytes: &huge } };
-        assert!(fits.encode().unwrap().len() <= MAX_FRAME_BYTES);
+        let huge = vec![0; MAX_PAYLOAD_BYTES];
+        let body = Body::Message { channel: &name, direct: false, value: Value { codec: 255, bytes: &huge } };
+        assert!(body.encode().is_ok());
+        let loose = vec![0; MAX_LOOSE_BYTES];
+        let frame = Frame::Loose { channel: &name, direct: false, value: Value { codec: 255, bytes: &loose } };
+        assert!(frame.encode().is_ok());
+        let shown = vec![0; MAX_PRESENCE_BYTES];
+        let value = Some(Value { codec: 255, bytes: &shown });
+        assert!(Frame::Presence { slot: &name, counter: u64::MAX, value }.encode().unwrap().len() <= MIN_FRAME_BYTES);
     }
 
     #[test]
     fn a_hello_of_another_version_is_told_from_one_of_no_kind() {
-        assert_eq!(check_hello(&hello()), Ok(()));
-        assert_eq!(check_hello(b"cvg\x02"), Err(WireError::Version { found: 2 }));
-        assert_eq!(check_hello(b"cvg\x02future fields"), Err(WireError::Version { found: 2 }));
-        assert_eq!(check_hello(b"cvg"), Err(WireError::NoHello));
-        assert_eq!(check_hello(b""), Err(WireError::NoHello));
+        let hello =
+            Hello { token: 1, yours: 2, lanes: vec![0, 1 << 24, 0], received: vec![(3, 0), (0, 9)], activity: 2 };
+        assert_eq!(Hello::decode(&hello.encode()), Ok(hello));
+        assert_eq!(Hello::decode(b"cvg\x01"), Err(WireError::Version { found: 1 }));
+        assert_eq!(Hello::decode(b"cvg\x03future fields"), Err(WireError::Version { found: 3 }));
+        assert_eq!(Hello::decode(b"cvg\x02"), Err(WireError::Malformed));
+        assert_eq!(Hello::decode(b"cvg"), Err(WireError::NoHello));
+        assert_eq!(Hello::decode(b""), Err(WireError::NoHello));
     }
 }

@@ -2,15 +2,19 @@
 
 mod composer;
 mod log;
+mod transfers;
 
-use converge_p2p::Event;
-use converge_p2p::PeerId;
+use std::sync::Arc;
+
 use converge_p2p::hooks::{use_channel, use_presence, use_room};
+use converge_p2p::{Activity, Event, PeerId};
+use leptos::html::Button;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::composer::Composer;
 use self::log::Log;
+use self::transfers::Transfers;
 use super::{Profile, Shared};
 use crate::platform;
 
@@ -26,7 +30,7 @@ struct Line {
     from: PeerId,
     /// The name at that time: people rename themselves and go.
     name: String,
-    text: String,
+    text: Arc<str>,
     /// To whom it was, where it was to one.
     direct: String,
     mine: bool,
@@ -35,6 +39,9 @@ struct Line {
 
 /// Older lines are let go.
 const MAX_LINES: usize = 500;
+
+/// And so are those over this many bytes of text, for a single one may have sixteen million.
+const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What has been said in this room. Small and `Copy`.
 #[derive(Clone, Copy)]
@@ -45,6 +52,19 @@ struct Kept {
     lines: Vec<Line>,
     /// How many were let go: the number of the first line that is still there.
     gone: u64,
+    text_bytes: usize,
+}
+
+impl Kept {
+    fn push(&mut self, line: Line) {
+        self.text_bytes += line.text.len();
+        self.lines.push(line);
+        // The newest is kept whatever its size.
+        while self.lines.len() > MAX_LINES || self.lines.len() > 1 && self.text_bytes > MAX_TEXT_BYTES {
+            self.text_bytes -= self.lines.remove(0).text.len();
+            self.gone += 1;
+        }
+    }
 }
 
 impl Lines {
@@ -54,13 +74,7 @@ impl Lines {
 
     fn push(self, mut line: Line) {
         line.time = platform::now();
-        self.0.update(|kept| {
-            if kept.lines.len() >= MAX_LINES {
-                kept.lines.remove(0);
-                kept.gone += 1;
-            }
-            kept.lines.push(line);
-        });
+        self.0.update(|kept| kept.push(line));
     }
 
     /// The numbers of the lines that are kept; none is used twice.
@@ -79,17 +93,38 @@ pub(super) fn Chat() -> impl IntoView {
     let profiles = use_presence::<Profile>();
     let channel = use_channel::<Said>("chat");
     let Shared { lines, problem, .. } = Shared::get();
+    let attach = NodeRef::<Button>::new();
+    let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
 
     channel.on_message(move |message| {
-        let name = Profile::name(profiles.peek(message.from).as_ref(), message.from);
+        let name = name_of(message.from);
         let direct = if message.direct { "direct, to you" } else { "" }.to_owned();
         let time = String::new();
-        lines.push(Line { from: message.from, name, text: message.value.text, direct, mine: false, time });
+        lines.push(Line { from: message.from, name, text: message.value.text.into(), direct, mine: false, time });
     });
-    room.on_event(move |event| {
-        if let Event::Undelivered { messages, .. } = event {
-            problem.set(format!("{messages} message(s) could not be delivered: the person has left."));
+    // Whom nothing gets through to, and how that was said: it is taken back when something does.
+    let stalled = StoredValue::new(None::<(PeerId, String)>);
+    room.on_event(move |event| match event {
+        Event::Undelivered { peer, messages } => {
+            let name = name_of(*peer);
+            problem.set(match messages {
+                1 => format!("A message to {name} may not have arrived: they left, or loaded the page again, first."),
+                _ => format!(
+                    "{messages} messages to {name} may not have arrived: they left, or loaded the page again, first."
+                ),
+            });
         }
+        Event::Stalled { peer } => {
+            let text = format!(
+                "Nothing gets through to {} at the moment. What you have sent waits, and arrives when the link is mended.",
+                name_of(*peer)
+            );
+            stalled.set_value(Some((*peer, text.clone())));
+            problem.set(text);
+        }
+        Event::PeerConnected { peer } => mended(stalled, *peer, problem),
+        Event::ActivityChanged { peer, activity } if *activity != Activity::Stale => mended(stalled, *peer, problem),
+        _ => {}
     });
     Effect::new(move |_| {
         if let Some(error) = channel.error().get() {
@@ -100,10 +135,21 @@ pub(super) fn Chat() -> impl IntoView {
     view! {
         <section class="chat" aria-label="Chat">
             <Log/>
-            <Composer channel/>
+            <Transfers attach/>
+            <Composer channel attach/>
         </section>
     }
     .into_any()
+}
+
+/// Takes back that nothing gets through to somebody, if that is what is still said.
+fn mended(stalled: StoredValue<Option<(PeerId, String)>>, peer: PeerId, problem: RwSignal<String>) {
+    let said = stalled.try_update_value(|stalled| stalled.take_if(|(whom, _)| *whom == peer)).flatten();
+    if let Some((_, text)) = said
+        && problem.with_untracked(|problem| *problem == text)
+    {
+        problem.set(String::new());
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +164,7 @@ mod tests {
             let line = |text: u64| Line {
                 from: PeerId::from_bytes([1; 32]),
                 name: String::new(),
-                text: text.to_string(),
+                text: text.to_string().into(),
                 direct: String::new(),
                 mine: false,
                 time: String::new(),
@@ -128,8 +174,17 @@ mod tests {
             }
             let numbers = lines.numbers();
             assert_eq!((numbers.len(), numbers[0]), (MAX_LINES, 3));
-            assert_eq!(lines.line(3).map(|line| line.text), Some("3".to_owned()));
+            assert_eq!(lines.line(3).map(|line| line.text), Some("3".into()));
             assert_eq!(lines.line(2), None);
+
+            // A few that are huge are as many as fit, and one that fits with nothing is kept.
+            let huge = |bytes: usize| Line { text: "x".repeat(bytes).into(), ..line(0) };
+            for _ in 0..5 {
+                lines.push(huge(MAX_TEXT_BYTES / 4));
+            }
+            assert_eq!(lines.numbers().len(), 4);
+            lines.push(huge(MAX_TEXT_BYTES + 1));
+            assert_eq!(lines.numbers().len(), 1);
         });
     }
 }

@@ -5,7 +5,7 @@ use converge_p2p::hooks::use_room;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::Shared;
+use super::{Copying, Shared};
 use crate::parts::Mark;
 use crate::platform;
 
@@ -25,7 +25,7 @@ pub(super) fn Header() -> impl IntoView {
     .into_any()
 }
 
-/// The state in words, with a dot.
+/// The state in words, with a dot, and the way to more.
 #[component]
 fn Connection() -> impl IntoView {
     let room = use_room();
@@ -39,37 +39,44 @@ fn Connection() -> impl IntoView {
         (Status::Closed(_), _) => "Not connected".to_owned(),
     });
     let class = Signal::derive(move || format!("pill {}", room.status().get().as_str()));
-    view! { <p class=class>{text}</p> }
-}
-
-/// What became of copying the link.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Invited {
-    #[default]
-    NotYet,
-    Copied,
-    /// The browser doesn't let the page copy: the person has to.
-    Shown(String),
+    let Shared { ready, panel, .. } = Shared::get();
+    let asleep = Signal::derive(move || !ready.get());
+    let expanded = Signal::derive(move || Some(panel.open.get().to_string()));
+    let toggle = move |_| if panel.open.get_untracked() { panel.close() } else { panel.open.set(true) };
+    view! {
+        <p class=class>{text}</p>
+        <button
+            class="button quiet"
+            type="button"
+            aria-expanded=expanded
+            disabled=asleep
+            node_ref=panel.button
+            on:click=toggle
+        >
+            "Connection"
+        </button>
+    }
+    .into_any()
 }
 
 /// Copies the link, or shows it where that is not allowed.
 #[component]
 fn Invite() -> impl IntoView {
-    let Shared { invited, ready, .. } = Shared::get();
+    let Shared { copying, ready, .. } = Shared::get();
     let asleep = Signal::derive(move || !ready.get());
     let copy = move |_| {
         let Some(link) = platform::invite_link() else { return };
         spawn_local(async move {
             let copied = platform::copy(link.clone()).await;
-            invited.try_set(if copied { Invited::Copied } else { Invited::Shown(link) });
+            copying.try_set(if copied { Copying::Copied } else { Copying::Shown(link) });
         });
     };
-    let said = Signal::derive(move || match invited.get() {
-        Invited::NotYet => String::new(),
-        Invited::Copied => "Link copied".to_owned(),
-        Invited::Shown(link) => format!("This browser doesn't let the page copy. The link: {link}"),
+    let said = Signal::derive(move || match copying.get() {
+        Copying::NotYet => String::new(),
+        Copying::Copied => "Link copied".to_owned(),
+        Copying::Shown(link) => format!("This browser doesn't let the page copy. The link: {link}"),
     });
-    let class = Signal::derive(move || shown("invite-said", invited.get() != Invited::NotYet));
+    let class = Signal::derive(move || shown("invite-said", copying.get() != Copying::NotYet));
     view! {
         <div class="invite">
             <button class="button" type="button" disabled=asleep on:click=copy>

@@ -2,6 +2,7 @@
 
 mod chat;
 mod closed;
+mod doctor;
 mod header;
 mod people;
 
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use self::chat::{Chat, Lines};
 use self::closed::Closed;
-use self::header::{Banner, Header, Invited};
+use self::doctor::{ConnectionPanel, PanelState};
+use self::header::{Banner, Header};
 use self::people::People;
 use crate::words;
 
@@ -39,6 +41,29 @@ impl Profile {
     }
 }
 
+/// What to call a member: the last name it has shown, after it has gone too.
+fn name_of(peer: PeerId) -> Signal<String> {
+    let profile = use_presence::<Profile>().of(peer);
+    let last = StoredValue::new(None);
+    Signal::derive(move || {
+        let profile = profile.get();
+        if profile.is_some() {
+            last.set_value(profile);
+        }
+        last.with_value(|last| Profile::name(last.as_ref(), peer))
+    })
+}
+
+/// What became of copying a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Copying {
+    #[default]
+    NotYet,
+    Copied,
+    /// The browser doesn't let the page copy: the person has to.
+    Shown(String),
+}
+
 /// What the parts of the room share besides the room itself.
 #[derive(Clone, Copy)]
 struct Shared {
@@ -47,7 +72,9 @@ struct Shared {
     to: RwSignal<Option<PeerId>>,
     /// What went wrong last, in words; empty if nothing did.
     problem: RwSignal<String>,
-    invited: RwSignal<Invited>,
+    /// Of the link to invite others.
+    copying: RwSignal<Copying>,
+    panel: PanelState,
     /// The page has come to life: before that, buttons can't do anything.
     ready: RwSignal<bool>,
 }
@@ -58,7 +85,8 @@ impl Shared {
             lines: Lines::new(),
             to: RwSignal::new(None),
             problem: RwSignal::new(String::new()),
-            invited: RwSignal::new(Invited::NotYet),
+            copying: RwSignal::new(Copying::NotYet),
+            panel: PanelState::new(),
             ready: RwSignal::new(false),
         }
     }
@@ -112,6 +140,7 @@ fn Room(topic: String) -> impl IntoView {
                     <People/>
                     <Chat/>
                 </div>
+                <ConnectionPanel state=shared.panel/>
             </main>
         </div>
     }

@@ -1,10 +1,11 @@
 //! Who is here, and what they do now.
 
 use converge_p2p::hooks::{use_peers, use_presence, use_room};
-use converge_p2p::{PeerId, PeerState};
+use converge_p2p::{Activity, PeerId, PeerState};
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use super::doctor::activity_words;
 use super::{MAX_NAME_CHARS, Profile};
 use crate::parts::{Avatar, list};
 use crate::{platform, words};
@@ -81,28 +82,39 @@ fn Myself() -> impl IntoView {
         None => "You".to_owned(),
     });
     let text = Signal::derive(move || id.get().map(|id| id.to_string()));
-    view! { <Row id text name state=Signal::stored("you".to_owned()) class=Signal::stored("person".to_owned())/> }
+    let state = Signal::stored("you".to_owned());
+    view! { <Row id text name state class=Signal::stored("person".to_owned()) activity=Signal::stored(None)/> }
 }
 
 #[component]
 fn Person(id: PeerId) -> impl IntoView {
     let profile = use_presence::<Profile>().of(id);
-    let state = use_room().peer(id).state();
+    let peer = use_room().peer(id);
+    let (state, activity) = (peer.state(), peer.activity());
     let name = Signal::derive(move || Profile::name(profile.get().as_ref(), id));
     let doing = Signal::derive(move || {
-        let doing = match state.get() {
-            PeerState::Connected if profile.with(|profile| profile.as_ref().is_some_and(|it| it.typing)) => "typing…",
-            PeerState::Connected => "",
-            PeerState::Connecting => "connecting…",
-            _ => "unreachable; trying again",
-        };
-        doing.to_owned()
+        let typing = profile.with(|profile| profile.as_ref().is_some_and(|it| it.typing));
+        doing(state.get(), activity.get(), typing).to_owned()
     });
     let class = Signal::derive(move || {
-        let class = if state.get() == PeerState::Connected { "person" } else { "person away" };
+        let here = state.get() == PeerState::Connected && activity.get() != Activity::Stale;
+        let class = if here { "person" } else { "person away" };
         class.to_owned()
     });
-    view! { <Row id=Signal::stored(Some(id)) text=Signal::stored(Some(id.to_string())) name state=doing class/> }
+    let activity = Signal::derive(move || Some(activity.get().as_str().to_owned()));
+    let (id, text) = (Signal::stored(Some(id)), Signal::stored(Some(id.to_string())));
+    view! { <Row id text name state=doing class activity/> }
+}
+
+/// What somebody does, in words; nothing where they are simply here.
+fn doing(state: PeerState, activity: Activity, typing: bool) -> &'static str {
+    match (state, activity) {
+        (PeerState::Connected | PeerState::Connecting, Activity::Stale) => activity_words(Activity::Stale),
+        (PeerState::Connected, _) if typing => "typing…",
+        (PeerState::Connected, activity) => activity_words(activity),
+        (PeerState::Connecting, _) => "connecting…",
+        _ => "unreachable; trying again",
+    }
 }
 
 #[component]
@@ -112,9 +124,10 @@ fn Row(
     name: Signal<String>,
     state: Signal<String>,
     class: Signal<String>,
+    activity: Signal<Option<String>>,
 ) -> impl IntoView {
     view! {
-        <li class=class data-peer-id=text>
+        <li class=class data-peer-id=text data-activity=activity>
             <Avatar peer=id/>
             <div class="person-text">
                 <span class="person-name">{name}</span>
@@ -123,4 +136,23 @@ fn Row(
         </li>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_wins_over_idleness_but_not_over_a_lost_link() {
+        use Activity::*;
+        let connected = |activity, typing| doing(PeerState::Connected, activity, typing);
+        assert_eq!(connected(Active, false), "");
+        assert_eq!(connected(Idle, false), "idle");
+        assert_eq!(connected(Hidden, false), "page hidden");
+        assert_eq!(connected(Idle, true), "typing…");
+        assert_eq!(connected(Stale, true), "reconnecting…");
+        assert_eq!(doing(PeerState::Connecting, Stale, false), "reconnecting…");
+        assert_eq!(doing(PeerState::Connecting, Active, false), "connecting…");
+        assert_eq!(doing(PeerState::Unreachable, Stale, false), "unreachable; trying again");
+    }
 }

@@ -1,91 +1,69 @@
-//! One RTCPeerConnection and its data channel.
+//! One RTCPeerConnection and its data channels.
+
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use converge_signal::protocol::IceServer;
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{
-    MessageEvent, RtcConfiguration, RtcDataChannel, RtcDataChannelInit, RtcDataChannelState, RtcDataChannelType,
-    RtcIceCandidateInit, RtcIceServer, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState,
-    RtcSdpType, RtcSessionDescriptionInit,
+    RtcIceCandidateInit, RtcOfferOptions, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState,
+    RtcSdpType, RtcSessionDescriptionInit, RtcSignalingState,
 };
 
-use super::ext::Connection;
+use super::channel::LaneChannel;
+use super::ext::{Connection, get};
 use super::listen::{Listener, Timeout};
-use crate::link::{Candidate, Role};
+use super::prepared::{Prepared, configuration};
+use crate::lane::Lane;
+use crate::link::{Candidate, Role, Sdp};
+use crate::report::LinkPath;
 use crate::room::LinkEvent;
-
-/// Over this many buffered bytes the core is asked to hold back, under the low mark to go on. The marks suit one
-/// round trip of a fast link; Chrome fails a channel whose buffer passes 16 MiB.
-const HIGH_WATER: u32 = 256 * 1024;
-const LOW_WATER: u32 = 128 * 1024;
 
 /// How long a closing connection may take to send what it still holds.
 const LINGER_MS: i32 = 500;
 
+/// What a peer takes whose description doesn't say (RFC 8841 section 6.1).
+const DEFAULT_MAX_MESSAGE: f64 = 65_536.0;
+
 pub(super) struct Link {
     connection: RtcPeerConnection,
-    channel: RtcDataChannel,
-    role: Role,
+    channels: Vec<Rc<LaneChannel>>,
     listeners: Vec<Listener>,
-    congested: bool,
+    progress: Rc<Progress>,
+    /// Which way the packets took when they were last asked.
+    pub(super) path: Option<LinkPath>,
+    /// The browser is being asked.
+    pub(super) measuring: bool,
     lingering: bool,
 }
 
-/// A connection that waits to be used: making one, its threads and its certificate takes a browser some ten
-/// milliseconds, which can pass while the socket is still being opened.
-pub(super) struct Prepared(Option<(RtcPeerConnection, RtcDataChannel)>);
-
-impl Prepared {
-    pub(super) fn new() -> Result<Self, JsValue> {
-        let connection = RtcPeerConnection::new()?;
-        let init = RtcDataChannelInit::new();
-        // Both ends make the channel with the same id: no message is needed to announce it, and none can be missed.
-        init.set_negotiated(true);
-        init.set_id(0);
-        let channel = connection.create_data_channel_with_data_channel_dict("converge", &init);
-        channel.set_binary_type(RtcDataChannelType::Arraybuffer);
-        channel.set_buffered_amount_low_threshold(LOW_WATER);
-        Ok(Self(Some((connection, channel))))
-    }
-
-    /// Has the browser make an offer ahead of time. It is not used, but what it took, the certificate above all, is there
-    /// when the real one is made.
-    pub(super) fn warm_up(self) -> Self {
-        if let Some((connection, _)) = &self.0 {
-            let offer = connection.create_offer();
-            spawn_local(async move {
-                // Fails if the connection is closed meanwhile, which is no loss.
-                let _ = JsFuture::from(offer).await;
-            });
-        }
-        self
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        if let Some((connection, _)) = self.0.take() {
-            connection.close();
-        }
-    }
+/// How far a connection has come. What is done behind the link's back goes on only while this is there.
+#[derive(Default)]
+struct Progress {
+    /// [`LinkEvent::Open`] was told.
+    opened: Cell<bool>,
+    /// An offer was answered.
+    negotiated: Cell<bool>,
+    /// ICE has reported `connected` before.
+    connected: Cell<bool>,
+    /// An offer of this side's restarts ICE.
+    restarting: Cell<bool>,
 }
 
 impl Link {
     /// Puts a connection to use; the offerer's offer follows as a [`LinkEvent::LocalDescription`].
     pub(super) fn open(
-        mut prepared: Prepared,
+        prepared: Prepared,
         role: Role,
         ice_servers: &[IceServer],
         on_event: impl Fn(LinkEvent) + Clone + 'static,
     ) -> Result<Self, JsValue> {
-        if !ice_servers.is_empty()
-            && let Some((connection, _)) = &prepared.0
-        {
-            connection.set_configuration_with_configuration(&configuration(ice_servers))?;
-        }
-        let Some((connection, channel)) = prepared.0.take() else { return Err(JsValue::UNDEFINED) };
-        let listeners = vec![
+        let (connection, channels) = prepared.take(ice_servers)?;
+        let progress = Rc::new(Progress::default());
+        let mut listeners = vec![
             Listener::new(&connection, "icecandidate", {
                 let on_event = on_event.clone();
                 move |event| {
@@ -95,71 +73,127 @@ impl Link {
                 }
             }),
             Listener::new(&connection, "connectionstatechange", {
-                let (on_event, connection) = (on_event.clone(), connection.clone());
+                let (on_event, connection, progress) = (on_event.clone(), connection.clone(), progress.clone());
                 move |_| match connection.connection_state() {
-                    RtcPeerConnectionState::Failed | RtcPeerConnectionState::Closed => on_event(LinkEvent::Closed),
+                    RtcPeerConnectionState::Connected => {
+                        progress.restarting.set(false);
+                        if progress.connected.replace(true) {
+                            on_event(LinkEvent::Recovered);
+                        }
+                    }
                     RtcPeerConnectionState::Disconnected => on_event(LinkEvent::Trouble),
+                    RtcPeerConnectionState::Failed => on_event(LinkEvent::Failed),
+                    RtcPeerConnectionState::Closed => on_event(LinkEvent::Closed),
                     _ => {}
                 }
             }),
-            Listener::new(&channel, "open", {
-                let on_event = on_event.clone();
-                move |_| on_event(LinkEvent::Open)
-            }),
-            Listener::new(&channel, "message", {
-                let on_event = on_event.clone();
-                move |event| {
-                    let Some(data) = event.dyn_ref::<MessageEvent>().map(MessageEvent::data) else { return };
-                    // Text is no frame of ours; passed on empty, the core refuses it.
-                    let bytes = data.dyn_into::<ArrayBuffer>().map(|buffer| Uint8Array::new(&buffer).to_vec());
-                    on_event(LinkEvent::Frame(bytes.unwrap_or_default()));
+            Listener::new(&connection, "negotiationneeded", {
+                let (on_event, progress) = (on_event.clone(), progress.clone());
+                // The first time it is the channels that need it, and the core that says when.
+                move |_| {
+                    if progress.negotiated.get() {
+                        on_event(LinkEvent::NegotiationNeeded);
+                    }
                 }
-            }),
-            Listener::new(&channel, "close", {
-                let on_event = on_event.clone();
-                move |_| on_event(LinkEvent::Closed)
-            }),
-            Listener::new(&channel, "bufferedamountlow", {
-                let on_event = on_event.clone();
-                move |_| on_event(LinkEvent::Writable)
             }),
         ];
-        let link = Self { connection, channel, role, listeners, congested: false, lingering: false };
-        if role == Role::Offerer {
-            let connection = link.connection.clone();
-            spawn_local(async move {
-                match describe(&connection).await {
-                    Ok(sdp) => on_event(LinkEvent::LocalDescription(sdp)),
-                    Err(_) => on_event(LinkEvent::Closed),
+        let opened = {
+            let (on_event, connection, progress) = (on_event.clone(), connection.clone(), progress.clone());
+            let channels = channels.clone();
+            move |proven| {
+                if !progress.opened.get() && (proven || channels.iter().all(|channel| channel.is_open())) {
+                    progress.opened.set(true);
+                    on_event(LinkEvent::Open { max_message: max_message(&connection) });
                 }
-            });
+            }
+        };
+        for channel in &channels {
+            listeners.extend(channel.listen(opened.clone(), on_event.clone()));
+        }
+        let link = Self { connection, channels, listeners, progress, path: None, measuring: false, lingering: false };
+        if role == Role::Offerer {
+            link.offer(None, on_event);
         }
         Ok(link)
     }
 
-    /// Sets the other side's description; an answerer's answer follows.
-    pub(super) fn set_remote(&self, sdp: &str, on_event: impl Fn(LinkEvent) + 'static) {
-        let connection = self.connection.clone();
-        let role = self.role;
-        let remote = RtcSessionDescriptionInit::new(match role {
-            Role::Offerer => RtcSdpType::Answer,
-            Role::Answerer => RtcSdpType::Offer,
-        });
-        remote.set_sdp(sdp);
-        let set = connection.set_remote_description(&remote);
-        // The browser does one after the other: there is no need to come back here in between.
-        let answer = (role == Role::Answerer).then(|| describe(&connection));
-        spawn_local(async move {
-            // The browser refuses what is no description: the attempt has failed, as if nothing had come.
-            if JsFuture::from(set).await.is_err() {
-                return on_event(LinkEvent::Closed);
-            }
-            on_event(LinkEvent::RemoteSet);
-            if let Some(answer) = answer {
-                match answer.await {
-                    Ok(sdp) => on_event(LinkEvent::LocalDescription(sdp)),
-                    Err(_) => on_event(LinkEvent::Closed),
+    /// Makes an offer, which follows as a [`LinkEvent::LocalDescription`].
+    pub(super) fn offer(&self, restart: Option<&[IceServer]>, on_event: impl Fn(LinkEvent) + 'static) {
+        let made = match restart {
+            None => set_by_state(&self.connection),
+            Some(servers) => {
+                if !servers.is_empty() {
+                    // If the browser refuses them it goes on with the old ones, which may do.
+                    let _ = self.connection.set_configuration_with_configuration(&configuration(servers));
                 }
+                self.progress.restarting.set(true);
+                self.restart()
+            }
+        };
+        let offer = local_description(&self.connection, made, RtcSdpType::Offer);
+        let teller = self.teller(on_event);
+        spawn_local(async move {
+            match offer.await {
+                Ok(Some(sdp)) => teller.tell(LinkEvent::LocalDescription(Sdp::Offer(sdp))),
+                // The other side's offer came in between, and this one was rolled back.
+                Ok(None) => {}
+                Err(_) => teller.refused(),
+            }
+        });
+    }
+
+    /// Sets an offer that restarts ICE.
+    fn restart(&self) -> Promise {
+        if self.connection.unchecked_ref::<Connection>().restart_ice().is_ok() {
+            return set_by_state(&self.connection);
+        }
+        // Safari before 14.1 has no `restartIce`.
+        let options = RtcOfferOptions::new();
+        options.set_ice_restart(true);
+        let offer = self.connection.create_offer_with_rtc_offer_options(&options);
+        let connection = self.connection.clone();
+        future_to_promise(async move {
+            let offer = JsFuture::from(offer).await?;
+            JsFuture::from(connection.set_local_description(offer.unchecked_ref())).await
+        })
+    }
+
+    /// Sets the other side's description; the answer to an offer follows.
+    pub(super) fn set_remote(&self, sdp: &Sdp, on_event: impl Fn(LinkEvent) + 'static) {
+        let (kind, text) = match sdp {
+            Sdp::Offer(text) => (RtcSdpType::Offer, text),
+            Sdp::Answer(text) => (RtcSdpType::Answer, text),
+        };
+        let remote = RtcSessionDescriptionInit::new(kind);
+        remote.set_sdp(text);
+        let connection = self.connection.clone();
+        // An own offer that is outstanding when another comes is rolled back by the browser.
+        let set = connection.set_remote_description(&remote);
+        // The browser does one after the other: there is no need to come back here in between, and no gap for an offer
+        // of this side to slip into.
+        let answer = (kind == RtcSdpType::Offer)
+            .then(|| local_description(&connection, set_by_state(&connection), RtcSdpType::Answer));
+        let teller = self.teller(on_event);
+        spawn_local(async move {
+            if JsFuture::from(set).await.is_err() {
+                if let Some(answer) = answer {
+                    // Where there was nothing to answer, an offer was made instead.
+                    let _ = answer.await;
+                    take_back(&connection).await;
+                }
+                return teller.refused();
+            }
+            teller.tell(LinkEvent::RemoteSet);
+            match answer {
+                None => teller.answered(&connection),
+                Some(answer) => match answer.await {
+                    Ok(Some(sdp)) => {
+                        teller.answered(&connection);
+                        teller.tell(LinkEvent::LocalDescription(Sdp::Answer(sdp)));
+                    }
+                    Ok(None) => {}
+                    Err(_) => teller.refused(),
+                },
             }
         });
     }
@@ -175,37 +209,47 @@ impl Link {
         });
     }
 
-    /// Sends a frame. `Err` if the channel takes no more at all; `Ok(true)` if the core should hold back now.
-    pub(super) fn send(&mut self, frame: &[u8]) -> Result<bool, JsValue> {
-        self.channel.send_with_u8_array(frame)?;
-        let congested = self.channel.buffered_amount() > HIGH_WATER;
-        let newly = congested && !self.congested;
-        self.congested = congested;
-        Ok(newly)
+    /// `Err` if the lane takes no more at all.
+    pub(super) fn send(&self, lane: Lane, frame: Arc<[u8]>) -> Result<(), JsValue> {
+        self.channels.get(lane.index()).ok_or(JsValue::UNDEFINED)?.send(frame)
     }
 
-    pub(super) fn writable(&mut self) {
-        self.congested = false;
+    /// Whether the lane's buffer is low now. Where it isn't, [`LinkEvent::Writable`] follows when it is.
+    pub(super) fn await_writable(&self, lane: Lane) -> bool {
+        self.channels.get(lane.index()).is_some_and(|channel| channel.await_writable())
+    }
+
+    pub(super) fn connection(&self) -> RtcPeerConnection {
+        self.connection.clone()
+    }
+
+    fn teller<F: Fn(LinkEvent)>(&self, on_event: F) -> Teller<F> {
+        Teller { progress: Rc::downgrade(&self.progress), on_event }
     }
 
     /// Closes the connection, at once if it holds nothing more to send, else as soon as that has gone out.
     pub(super) fn close(mut self) {
         self.listeners.clear();
-        if self.channel.ready_state() != RtcDataChannelState::Open || self.channel.buffered_amount() == 0 {
+        let busy = |channel: &Rc<LaneChannel>| channel.is_open() && channel.unsent() > 0;
+        let channels: Vec<_> = self.channels.iter().filter(|channel| busy(channel)).cloned().collect();
+        if channels.is_empty() {
             return;
         }
         self.lingering = true;
-        self.channel.set_buffered_amount_low_threshold(0);
-        let (connection, channel) = (self.connection.clone(), self.channel.clone());
+        let connection = self.connection.clone();
         spawn_local(async move {
-            // Both handlers live in this future and are freed with it.
+            // The handlers live in this future and are freed with it.
             let mut held: Vec<Listener> = Vec::new();
             let mut timeout = None;
-            let sent = js_sys::Promise::new(&mut |resolve, _| {
-                let done = resolve.clone();
-                held.push(Listener::new(&channel, "bufferedamountlow", move |_| {
-                    let _ = done.call0(&JsValue::UNDEFINED);
-                }));
+            let sent = Promise::new(&mut |resolve, _| {
+                for channel in &channels {
+                    let (channels, done) = (channels.clone(), resolve.clone());
+                    held.push(channel.on_sent(move || {
+                        if !channels.iter().any(busy) {
+                            let _ = done.call0(&JsValue::UNDEFINED);
+                        }
+                    }));
+                }
                 timeout = Timeout::new(LINGER_MS, move || {
                     let _ = resolve.call0(&JsValue::UNDEFINED);
                 });
@@ -226,14 +270,75 @@ impl Drop for Link {
     }
 }
 
-/// Makes and sets this side's description; resolves to its text.
-fn describe(connection: &RtcPeerConnection) -> impl Future<Output = Result<String, JsValue>> + use<> {
-    let set = connection.unchecked_ref::<Connection>().set_local_description_by_state();
+/// Tells what becomes of a negotiation, unless its link has been closed meanwhile.
+struct Teller<F> {
+    progress: Weak<Progress>,
+    on_event: F,
+}
+
+impl<F: Fn(LinkEvent)> Teller<F> {
+    fn tell(&self, event: LinkEvent) {
+        if self.progress.strong_count() > 0 {
+            (self.on_event)(event);
+        }
+    }
+
+    /// The browser has refused a description. One that is refused later leaves the connection as it was.
+    fn refused(&self) {
+        if let Some(progress) = self.progress.upgrade() {
+            (self.on_event)(if progress.opened.get() { LinkEvent::Failed } else { LinkEvent::Closed });
+        }
+    }
+
+    /// An offer has been answered, by either side.
+    fn answered(&self, connection: &RtcPeerConnection) {
+        let Some(progress) = self.progress.upgrade() else { return };
+        progress.negotiated.set(true);
+        // Where the old path still carries packets, a restart never shows in the state.
+        if progress.restarting.take() && connection.connection_state() == RtcPeerConnectionState::Connected {
+            (self.on_event)(LinkEvent::Recovered);
+        }
+    }
+}
+
+/// Makes the offer or answer that the connection's state calls for, and sets it.
+fn set_by_state(connection: &RtcPeerConnection) -> Promise {
+    connection.unchecked_ref::<Connection>().set_local_description_by_state()
+}
+
+/// The text of this side's offer or answer, once it is set; none if by then it is another kind of description that
+/// is.
+fn local_description(
+    connection: &RtcPeerConnection,
+    set: Promise,
+    kind: RtcSdpType,
+) -> impl Future<Output = Result<Option<String>, JsValue>> + use<> {
     let connection = connection.clone();
     async move {
         JsFuture::from(set).await?;
-        connection.local_description().map(|description| description.sdp()).ok_or(JsValue::UNDEFINED)
+        let description = match kind {
+            // Not what was negotiated before: that is no offer any more.
+            RtcSdpType::Offer => connection.pending_local_description(),
+            _ => connection.current_local_description(),
+        };
+        Ok(description.filter(|description| description.type_() == kind).map(|description| description.sdp()))
     }
+}
+
+/// Takes back an offer of this side's that was told to nobody.
+async fn take_back(connection: &RtcPeerConnection) {
+    if connection.signaling_state() == RtcSignalingState::HaveLocalOffer {
+        let rollback = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
+        // Fails if the connection is closed, and then there is nothing to take back.
+        let _ = JsFuture::from(connection.set_local_description(&rollback)).await;
+    }
+}
+
+/// The largest message the other side takes.
+fn max_message(connection: &RtcPeerConnection) -> usize {
+    let told = get(connection, "sctp").and_then(|sctp| get(&sctp, "maxMessageSize")).and_then(|size| size.as_f64());
+    // Infinity, where the other side sets no limit, becomes the largest number there is.
+    told.filter(|size| *size >= 1.0).unwrap_or(DEFAULT_MAX_MESSAGE) as usize
 }
 
 fn local_candidate(event: &RtcPeerConnectionIceEvent) -> Option<Candidate> {
@@ -244,25 +349,4 @@ fn local_candidate(event: &RtcPeerConnectionIceEvent) -> Option<Candidate> {
         sdp_mid: candidate.sdp_mid(),
         sdp_m_line_index: candidate.sdp_m_line_index(),
     })
-}
-
-fn configuration(ice_servers: &[IceServer]) -> RtcConfiguration {
-    let configuration = RtcConfiguration::new();
-    let servers: js_sys::Array = ice_servers
-        .iter()
-        .map(|server| {
-            let entry = RtcIceServer::new();
-            let urls: js_sys::Array = server.urls.iter().map(|url| JsValue::from_str(url)).collect();
-            entry.set_urls(&urls);
-            if let Some(username) = &server.username {
-                entry.set_username(username);
-            }
-            if let Some(credential) = &server.credential {
-                entry.set_credential(credential);
-            }
-            JsValue::from(entry)
-        })
-        .collect();
-    configuration.set_ice_servers(&servers);
-    configuration
 }

@@ -2,28 +2,45 @@
 
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use web_sys::{Event, EventTarget};
+use web_sys::{AddEventListenerOptions, Event, EventTarget};
 
 /// An event handler, removed and freed when dropped.
 pub(super) struct Listener {
     target: EventTarget,
     name: &'static str,
     handler: Closure<dyn FnMut(Event)>,
+    capture: bool,
 }
 
 impl Listener {
     pub(super) fn new(target: &EventTarget, name: &'static str, handler: impl FnMut(Event) + 'static) -> Self {
+        Self::add(target, name, false, handler)
+    }
+
+    /// One that hears of the event before the page can stop it, and never holds up scrolling.
+    pub(super) fn watching(target: &EventTarget, name: &'static str, handler: impl FnMut(Event) + 'static) -> Self {
+        Self::add(target, name, true, handler)
+    }
+
+    fn add(target: &EventTarget, name: &'static str, capture: bool, handler: impl FnMut(Event) + 'static) -> Self {
         let handler = Closure::<dyn FnMut(Event)>::new(handler);
+        let options = AddEventListenerOptions::new();
+        options.set_capture(capture);
+        options.set_passive(true);
         // Refused only for a callback that is no function.
-        let _ = target.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref());
-        Self { target: target.clone(), name, handler }
+        let _ = target.add_event_listener_with_callback_and_add_event_listener_options(
+            name,
+            handler.as_ref().unchecked_ref(),
+            &options,
+        );
+        Self { target: target.clone(), name, handler, capture }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         let handler: &Function = self.handler.as_ref().unchecked_ref();
-        let _ = self.target.remove_event_listener_with_callback(self.name, handler);
+        let _ = self.target.remove_event_listener_with_callback_and_bool(self.name, handler, self.capture);
     }
 }
 

@@ -4,36 +4,52 @@
 //! Every closure given to JavaScript is owned by the thing it serves and freed with it; what it holds of the driver is
 //! a weak reference. When the last handle is dropped the room is left and everything closed.
 
+mod api;
+mod calls;
+mod channel;
 mod ext;
+mod files;
 mod link;
 mod listen;
+mod page;
+mod perform;
+mod prepared;
 mod socket;
+mod stats;
+mod store;
 mod tab;
+mod watch;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
-use converge_signal::PeerId;
 use js_sys::{JsString, Reflect};
 use send_wrapper::SendWrapper;
-use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{PageTransitionEvent, Performance, Window};
+use web_sys::Performance;
 
-use self::link::{Link, Prepared};
-use self::listen::{Listener, Timeout};
+use self::calls::Calls;
+pub(crate) use self::calls::Responding;
+use self::files::Files;
+use self::link::Link;
+use self::listen::Timeout;
+use self::page::Page;
+use self::prepared::Prepared;
 use self::socket::Socket;
 use self::tab::Claim;
-use crate::codec::Payload;
+use self::watch::Watch;
+pub(crate) use self::watch::Watching;
 use crate::error::{JoinError, SendError};
-use crate::event::{CloseReason, Event, PeerState, Status};
+use crate::event::{Activity, CloseReason, Event, Status};
 use crate::identity::Identity;
+use crate::lane::Delivery;
 use crate::link::LinkId;
 use crate::options::Options;
 use crate::presence::Own;
-use crate::room::{Config, Input, LinkEvent, Output, RoomCore};
+use crate::room::{Config, Input, RoomCore};
 use crate::timer::Time;
 use crate::topic::Topic;
 
@@ -46,11 +62,17 @@ pub(crate) fn nfc(text: &str) -> String {
 #[derive(Clone)]
 pub(crate) struct Driver(SendWrapper<Rc<RefCell<Inner>>>);
 
+/// A room for as long as something else keeps it.
+#[derive(Clone)]
+pub(crate) struct WeakDriver(SendWrapper<Weak<RefCell<Inner>>>);
+
 type Sink = Rc<dyn Fn(&Event)>;
 
 struct Inner {
     this: Weak<RefCell<Inner>>,
     options: Options,
+    /// How each lane delivers, by its id.
+    lanes: Vec<Delivery>,
     topic: Topic,
     url: String,
     origin: String,
@@ -58,7 +80,7 @@ struct Inner {
     /// None until the tab's key is claimed.
     core: Option<RoomCore>,
     claim: Option<Rc<Claim>>,
-    /// Counts the joins, so that a claim that took too long is not acted upon.
+    /// Counts the joins, so that what took too long in one is not taken for news of the next.
     join: u32,
     /// What the socket said before there was a core: it is opened while the key is being claimed.
     early: Vec<Input>,
@@ -67,9 +89,13 @@ struct Inner {
     /// A connection for the next link, while one is expected.
     prepared: Option<Prepared>,
     timer: Option<(Time, Timeout)>,
-    page: Vec<Listener>,
+    page: Option<Page>,
     /// This peer's presence, for it may be set before there is a core and outlives a core.
     presence: Own,
+    /// Requests, replies, and those who wait for room to send.
+    calls: Calls,
+    files: Files,
+    watch: Watch,
     /// Why there is no core, where the room was closed before there was one.
     closed: Option<CloseReason>,
     /// Left because the page was put away; to be joined again if it is brought back.
@@ -79,7 +105,7 @@ struct Inner {
     last_sink: u64,
     events: VecDeque<Event>,
     dispatching: bool,
-    /// What went wrong while doing what the core asked, to be told when that is done.
+    /// What came of doing what the core asked, to be told when that is done.
     inbox: VecDeque<Input>,
 }
 
@@ -98,11 +124,15 @@ pub(crate) struct Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        if let Some(inner) = self.driver.upgrade()
-            && let Ok(mut inner) = inner.try_borrow_mut()
-        {
-            inner.sinks.retain(|(id, _)| *id != self.id);
-        }
+        let id = self.id;
+        when_free(&self.driver, move |driver| {
+            let mut inner = driver.borrow_mut();
+            let at = inner.sinks.iter().position(|(other, _)| *other == id);
+            let ended = at.map(|at| inner.sinks.remove(at));
+            // What it holds may call the room when it is dropped.
+            drop(inner);
+            drop(ended);
+        });
     }
 }
 
@@ -122,6 +152,7 @@ impl Driver {
         let driver = Rc::new_cyclic(|this| {
             RefCell::new(Inner {
                 this: this.clone(),
+                lanes: Delivery::lanes(&options.lanes),
                 options,
                 topic,
                 url,
@@ -135,8 +166,11 @@ impl Driver {
                 links: HashMap::new(),
                 prepared: None,
                 timer: None,
-                page: Vec::new(),
+                page: None,
                 presence: Own::default(),
+                calls: Calls::default(),
+                files: Files::default(),
+                watch: Watch::default(),
                 closed: None,
                 suspended: false,
                 marks: Marks { welcome: true, link_open: true },
@@ -147,93 +181,33 @@ impl Driver {
                 inbox: VecDeque::new(),
             })
         });
-        listen_to_page(&driver, &window);
+        Page::watch(&driver, &window);
         start(&driver);
         Ok(Self(SendWrapper::new(driver)))
-    }
-
-    /// Tells `sink` of every event from now on.
-    pub(crate) fn subscribe(&self, sink: impl Fn(&Event) + 'static) -> Subscription {
-        let mut inner = self.0.borrow_mut();
-        inner.last_sink += 1;
-        let id = inner.last_sink;
-        inner.sinks.push((id, Rc::new(sink)));
-        Subscription { driver: SendWrapper::new(inner.this.clone()), id }
-    }
-
-    pub(crate) fn id(&self) -> Option<PeerId> {
-        self.read(None, |core| Some(core.id()))
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        let inner = self.0.borrow();
-        match (&inner.core, inner.closed) {
-            (Some(core), _) => core.status(),
-            (None, Some(reason)) => Status::Closed(reason),
-            (None, None) => Status::Connecting,
-        }
-    }
-
-    pub(crate) fn peers(&self) -> Vec<(PeerId, PeerState)> {
-        self.read(Vec::new(), RoomCore::peers)
-    }
-
-    pub(crate) fn broadcast(&self, channel: &str, payload: &Payload) -> Result<(), SendError> {
-        run(&self.0, |core, _| core.broadcast(channel, payload)).unwrap_or(Err(SendError::NotJoined))
-    }
-
-    pub(crate) fn send_to(&self, to: PeerId, channel: &str, payload: &Payload) -> Result<(), SendError> {
-        run(&self.0, |core, _| core.send_to(to, channel, payload)).unwrap_or(Err(SendError::NotJoined))
-    }
-
-    pub(crate) fn set_presence(&self, slot: &str, value: Option<Payload>) -> Result<(), SendError> {
-        self.0.borrow_mut().presence.set(slot, value.clone())?;
-        run(&self.0, |core, _| core.set_presence(slot, value)).unwrap_or(Ok(()))
-    }
-
-    pub(crate) fn presence(&self, slot: &str) -> Option<Payload> {
-        self.0.borrow().presence.get(slot).cloned()
-    }
-
-    pub(crate) fn presence_of(&self, peer: PeerId, slot: &str) -> Option<Payload> {
-        self.read(None, |core| core.presence_of(peer, slot).cloned())
-    }
-
-    pub(crate) fn leave(&self) {
-        self.0.borrow_mut().suspended = false;
-        leave(&self.0);
-    }
-
-    /// Joins again, in a new life, if the room is closed.
-    pub(crate) fn rejoin(&self) {
-        if matches!(self.status(), Status::Closed(_)) {
-            {
-                let mut inner = self.0.borrow_mut();
-                let _ = inner.performance.mark("converge:join");
-                inner.marks = Marks { welcome: true, link_open: true };
-            }
-            start(&self.0);
-        }
-    }
-
-    fn read<R>(&self, none: R, f: impl FnOnce(&RoomCore) -> R) -> R {
-        self.0.borrow().core.as_ref().map_or(none, f)
     }
 }
 
 /// Claims the key and makes the core; meanwhile the socket is being opened.
 fn start(driver: &Rc<RefCell<Inner>>) {
-    let (join, options_identity) = {
+    let (join, options_identity, over) = {
         let mut inner = driver.borrow_mut();
         inner.join += 1;
         inner.core = None;
+        // The next core gives requests and transfers the same numbers again.
+        let over = (inner.calls.take_over(), std::mem::take(&mut inner.files));
+        let of_calls = |event: &Event| {
+            matches!(event, Event::Request { .. } | Event::RequestCancelled { .. } | Event::Reply { .. })
+        };
+        inner.events.retain(|event| !of_calls(event));
         inner.closed = None;
         inner.suspended = false;
         inner.early.clear();
         inner.open_socket();
-        inner.prepared = Prepared::new().map(Prepared::warm_up).ok();
-        (inner.join, inner.options.identity.clone())
+        inner.prepared = Prepared::new(&inner.lanes).map(Prepared::warm_up).ok();
+        (inner.join, inner.options.identity.clone(), over)
     };
+    // Tasks that waited for what doesn't come any more are told: they may call the room at once.
+    drop(over);
     if let Some(identity) = options_identity {
         // A life of its own for each join, as the tab's identity has.
         let identity = identity.reborn(u64::from(join) - 1);
@@ -271,6 +245,7 @@ fn begin(driver: &Rc<RefCell<Inner>>, identity: Identity) {
             origin: inner.origin.clone(),
             seed: u64::from_ne_bytes(seed),
             timings: inner.options.timings,
+            lanes: inner.options.lanes.clone(),
         };
         let now = inner.now();
         inner.core = Some(RoomCore::new(now, config));
@@ -279,10 +254,20 @@ fn begin(driver: &Rc<RefCell<Inner>>, identity: Identity) {
     };
     // The core's first wish is a socket, and there is one.
     run(driver, |_, _| ());
-    let presence = driver.borrow().presence.values();
+    let (presence, served, activity) = {
+        let inner = driver.borrow();
+        let activity = inner.page.as_ref().map_or(Activity::Active, |page| page.activity);
+        (inner.presence.values(), inner.calls.served(), activity)
+    };
     for (slot, value) in presence {
         // These limits held when the value was set.
-        let _ = run(driver, |core, _| core.set_presence(&slot, Some(value)));
+        let _ = run(driver, |core, now| core.set_presence(now, &slot, Some(value)));
+    }
+    for channel in served {
+        run(driver, |core, _| core.serve(&channel, true));
+    }
+    if activity != Activity::Active {
+        pass(driver, Input::Activity(activity));
     }
     for input in early {
         pass(driver, input);
@@ -302,7 +287,9 @@ fn close_early(driver: &Rc<RefCell<Inner>>, reason: CloseReason) {
     inner.prepared = None;
     inner.closed = Some(reason);
     inner.events.push_back(Event::Status(Status::Closed(reason)));
+    let ready = inner.ready();
     drop(inner);
+    wake(ready);
     dispatch(driver);
 }
 
@@ -319,11 +306,15 @@ fn pass(driver: &Rc<RefCell<Inner>>, input: Input) {
 
 /// Calls the core, does what it asks, and tells the subscribers. Nothing, if there is no core.
 fn run<R>(driver: &Rc<RefCell<Inner>>, f: impl FnOnce(&mut RoomCore, Time) -> R) -> Option<R> {
-    let result = {
+    act(driver, |inner, now| inner.core.as_mut().map(|core| f(core, now)))
+}
+
+/// The same for what needs more than the core. It makes at most one call that changes the core.
+fn act<R>(driver: &Rc<RefCell<Inner>>, f: impl FnOnce(&mut Inner, Time) -> Option<R>) -> Option<R> {
+    let (result, ready) = {
         let mut inner = driver.borrow_mut();
         let now = inner.now();
-        let core = inner.core.as_mut()?;
-        let result = f(core, now);
+        let result = f(&mut inner, now)?;
         inner.drain();
         while let Some(input) = inner.inbox.pop_front() {
             let now = inner.now();
@@ -334,10 +325,33 @@ fn run<R>(driver: &Rc<RefCell<Inner>>, f: impl FnOnce(&mut RoomCore, Time) -> R)
         }
         inner.prepare();
         inner.set_timer();
-        result
+        (result, inner.ready())
     };
+    wake(ready);
     dispatch(driver);
     Some(result)
+}
+
+/// Does something with the driver: now, or in a moment if it is busy. For what happens when a handle is dropped, which
+/// can be at any time.
+fn when_free(driver: &Weak<RefCell<Inner>>, f: impl FnOnce(&Rc<RefCell<Inner>>) + 'static) {
+    let Some(strong) = driver.upgrade() else { return };
+    if strong.try_borrow_mut().is_ok() {
+        return f(&strong);
+    }
+    let weak = driver.clone();
+    spawn_local(async move {
+        if let Some(driver) = weak.upgrade() {
+            f(&driver);
+        }
+    });
+}
+
+/// Wakes tasks, which may run at once: the driver is not to be borrowed meanwhile.
+fn wake(tasks: Vec<Waker>) {
+    for task in tasks {
+        task.wake();
+    }
 }
 
 /// Tells the subscribers what has happened, in order. They may call the room: what comes of it is told after.
@@ -353,49 +367,11 @@ fn dispatch(driver: &Rc<RefCell<Inner>>) {
         };
         let sinks: Vec<Sink> = inner.sinks.iter().map(|(_, sink)| sink.clone()).collect();
         drop(inner);
+        calls::take_in(driver, &event);
         for sink in sinks {
             sink(&event);
         }
     }
-}
-
-/// The browser's word on the network, and the page's life: shown, put away, brought back.
-fn listen_to_page(driver: &Rc<RefCell<Inner>>, window: &Window) {
-    let on = |target: &web_sys::EventTarget, name, f: fn(&Rc<RefCell<Inner>>, &web_sys::Event)| {
-        let weak = Rc::downgrade(driver);
-        Listener::new(target, name, move |event| {
-            if let Some(driver) = weak.upgrade() {
-                f(&driver, &event);
-            }
-        })
-    };
-    let mut page = vec![
-        on(window, "online", |driver, _| pass(driver, Input::Online(true))),
-        on(window, "offline", |driver, _| pass(driver, Input::Online(false))),
-        // The page may be gone for good, and then the others should know at once.
-        on(window, "pagehide", |driver, _| {
-            let open = driver.borrow().core.as_ref().is_some_and(|core| !matches!(core.status(), Status::Closed(_)));
-            if open {
-                leave(driver);
-                driver.borrow_mut().suspended = true;
-            }
-        }),
-        on(window, "pageshow", |driver, event| {
-            let persisted = event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted);
-            if persisted && driver.borrow().suspended {
-                start(driver);
-            }
-        }),
-    ];
-    if let Some(document) = window.document() {
-        page.push(on(&document.clone(), "visibilitychange", |driver, _| {
-            let shown = web_sys::window().and_then(|window| window.document()).is_some_and(|doc| !doc.hidden());
-            if shown {
-                pass(driver, Input::Awake);
-            }
-        }));
-    }
-    driver.borrow_mut().page = page;
 }
 
 impl Inner {
@@ -413,113 +389,21 @@ impl Inner {
         let _ = self.performance.mark(name);
     }
 
-    fn open_socket(&mut self) {
-        let weak = self.this.clone();
-        let on_input = move |input| {
-            let Some(driver) = weak.upgrade() else { return };
-            let mut inner = driver.borrow_mut();
-            match (&inner.core, &input) {
-                (None, Input::SocketClosed) => {
-                    // The core will ask for another.
-                    inner.early.clear();
-                    inner.socket = None;
-                }
-                (None, _) => inner.early.push(input),
-                (Some(_), _) => {
-                    if matches!(input, Input::SocketClosed) {
-                        inner.socket = None;
-                    }
-                    drop(inner);
-                    pass(&driver, input);
-                }
-            }
-        };
-        self.socket = None;
-        match Socket::open(&self.url, on_input) {
-            Ok(socket) => self.socket = Some(socket),
-            // Refused by the browser: mixed content, or an address it can't read. Trying again does no harm.
-            Err(_) => self.inbox.push_back(Input::SocketClosed),
+    /// Wakes those who wait for room to send and have it, or will not get it any more.
+    fn ready(&mut self) -> Vec<Waker> {
+        let status = self.status();
+        match &self.core {
+            Some(core) => self.calls.ready(|to, lane| core.room_for(to, lane)),
+            None if matches!(status, Status::Closed(_)) => self.calls.ready(|_, _| Err(SendError::Closed)),
+            None => Vec::new(),
         }
     }
 
-    /// Has a connection ready where one is about to be needed, and lets go of it where none is.
-    fn prepare(&mut self) {
-        let expected = self.core.as_ref().is_some_and(RoomCore::expects_link);
-        if !expected {
-            self.prepared = None;
-        } else if self.prepared.is_none() {
-            self.prepared = Prepared::new().ok();
-        }
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.core.as_mut().and_then(RoomCore::poll) {
-            self.perform(output);
-        }
-    }
-
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::OpenSocket if self.socket.is_some() => {}
-            Output::OpenSocket => self.open_socket(),
-            Output::SendSocket(text) => {
-                // A socket that takes no more is about to say that it is closed.
-                let _ = self.socket.as_ref().is_some_and(|socket| socket.send(&text));
-            }
-            Output::CloseSocket { goodbye } => {
-                if let Some(socket) = self.socket.take() {
-                    socket.close(goodbye);
-                }
-            }
-            Output::OpenLink { link, role, ice_servers } => {
-                let prepared = self.prepared.take().map_or_else(Prepared::new, Ok);
-                match prepared.and_then(|made| Link::open(made, role, &ice_servers, self.link_events(link))) {
-                    Ok(made) => {
-                        self.links.insert(link, made);
-                    }
-                    Err(_) => self.inbox.push_back(Input::Link { link, event: LinkEvent::Closed }),
-                }
-            }
-            Output::SetRemote { link, sdp } => {
-                if let Some(made) = self.links.get(&link) {
-                    made.set_remote(&sdp, self.link_events(link));
-                }
-            }
-            Output::AddCandidate { link, candidate } => {
-                if let Some(made) = self.links.get(&link) {
-                    made.add_candidate(&candidate);
-                }
-            }
-            Output::SendFrame { link, frame } => {
-                let event = match self.links.get_mut(&link).map(|made| made.send(&frame)) {
-                    Some(Ok(true)) => LinkEvent::Congested,
-                    Some(Err(_)) => LinkEvent::Closed,
-                    Some(Ok(false)) | None => return,
-                };
-                self.inbox.push_back(Input::Link { link, event });
-            }
-            Output::CloseLink { link } => {
-                if let Some(made) = self.links.remove(&link) {
-                    made.close();
-                }
-            }
-            Output::Event(event) => {
-                self.mark(&event);
-                self.events.push_back(event);
-            }
-        }
-    }
-
-    fn link_events(&self, link: LinkId) -> impl Fn(LinkEvent) + Clone + 'static {
-        let weak = self.this.clone();
-        move |event| {
-            let Some(driver) = weak.upgrade() else { return };
-            if matches!(event, LinkEvent::Writable)
-                && let Some(made) = driver.borrow_mut().links.get_mut(&link)
-            {
-                made.writable();
-            }
-            pass(&driver, Input::Link { link, event });
+    fn status(&self) -> Status {
+        match (&self.core, self.closed) {
+            (Some(core), _) => core.status(),
+            (None, Some(reason)) => Status::Closed(reason),
+            (None, None) => Status::Connecting,
         }
     }
 

@@ -54,12 +54,18 @@
 //!
 //! # Ending
 //! A room is left when the owner of `provide_room` is cleaned up; a presence slot is cleared when the last component
-//! that used it is.
+//! that used it is; a responder stops replying, and links are watched no longer, with the component that asked for it.
 
 mod channel;
+mod link;
 mod presence;
+mod request;
 mod room;
+mod transfers;
 
-pub use channel::{UseChannel, use_channel, use_channel_with};
+pub use channel::{UseChannel, use_channel, use_channel_on, use_channel_with};
+pub use link::{use_link, use_report};
 pub use presence::{UsePresence, use_presence, use_presence_slot};
+pub use request::use_responder;
 pub use room::{Peer, Room, provide_room, try_use_room, use_peers, use_room, use_room_status};
+pub use transfers::{UseTransfers, use_transfers};

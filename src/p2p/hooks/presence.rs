@@ -85,6 +85,10 @@ where
 /// # let _ = Pad;
 /// ```
 ///
+/// There is no need to slow it down: however often a slot is written, each member is sent its newest value at most once
+/// in 16 ms, on the lossy lane, where what is lost is not sent again; a moment after the last change the value follows on
+/// the reliable lane, so that all end up with the same.
+///
 /// Everything else is as with [`use_presence`], whose slot is `profile`.
 ///
 /// # Panics

@@ -10,9 +10,10 @@ use crate::client::Client;
 use crate::codec::Payload;
 use crate::driver::Subscription;
 use crate::error::{JoinError, SendError};
-use crate::event::{CloseReason, Event, PeerState, Status};
+use crate::event::{Activity, CloseReason, Event, PeerState, Status};
 use crate::map::SortedMap;
 use crate::options::Options;
+use crate::transfer::{Transfer, TransferId};
 
 /// A room, as [`provide_room`] made it. Small and `Copy`: pass it where you like.
 #[derive(Clone, Copy)]
@@ -23,6 +24,7 @@ pub struct Room {
     links: RwSignal<usize>,
     error: RwSignal<Option<String>>,
     peers: RwSignal<Vec<PeerId>>,
+    transfers: RwSignal<Vec<TransferId>>,
     state: StoredValue<State>,
 }
 
@@ -35,14 +37,21 @@ struct State {
     own: SortedMap<String, Payload>,
     /// The writable signal of each slot, and how many components use it.
     slots: SortedMap<&'static str, (Box<dyn Any + Send + Sync>, usize)>,
+    transfers: SortedMap<TransferId, ArcRwSignal<Transfer>>,
     listeners: Vec<(u64, Listener)>,
-    last_listener: u64,
+    holders: Vec<(u64, Holder)>,
+    /// Numbers the listeners and the holders.
+    last: u64,
 }
 
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
+/// Told of each client, and of none when it goes. See [`Room::hold`].
+type Holder = Arc<dyn Fn(Option<&Client>) + Send + Sync>;
+
 struct Entry {
     state: ArcRwSignal<PeerState>,
+    activity: ArcRwSignal<Activity>,
     slots: SortedMap<String, ArcRwSignal<Option<Payload>>>,
 }
 
@@ -77,6 +86,7 @@ pub fn provide_room(options: impl Into<Signal<Options>>) -> Room {
         links: RwSignal::new(0),
         error: RwSignal::new(None),
         peers: RwSignal::new(Vec::new()),
+        transfers: RwSignal::new(Vec::new()),
         state: StoredValue::new(State::default()),
     };
     // A signal may fire with the value it had: that is no reason to leave.
@@ -181,6 +191,35 @@ impl Peer {
         })
         .into()
     }
+
+    /// What it does: whether somebody is at its page, and whether anything is heard of it; [`Activity::Stale`] once it
+    /// has gone.
+    ///
+    /// ```
+    /// use converge_p2p::hooks::use_peers;
+    /// use leptos::prelude::*;
+    ///
+    /// #[component]
+    /// fn Activities() -> impl IntoView {
+    ///     let peers = use_peers();
+    ///     view! {
+    ///         <For each=move || peers.get() key=|peer| peer.id() let:peer>
+    ///             <p>{peer.id().short()} " is " {move || peer.activity().get().as_str()}</p>
+    ///         </For>
+    ///     }
+    /// }
+    /// # let _ = Activities;
+    /// ```
+    pub fn activity(self) -> Signal<Activity> {
+        let Peer { id, room } = self;
+        Memo::new(move |_| {
+            // Who comes back has a new signal.
+            room.track_peers();
+            let activity = room.read(|state| state.peers.get(&id).map(|entry| entry.activity.clone())).flatten();
+            activity.map_or(Activity::Stale, |activity| activity.get())
+        })
+        .into()
+    }
 }
 
 impl Room {
@@ -232,9 +271,9 @@ impl Room {
     /// up to date by then.
     pub fn on_event(self, f: impl Fn(&Event) + Send + Sync + 'static) {
         let id = self.write(|state| {
-            state.last_listener += 1;
-            state.listeners.push((state.last_listener, Arc::new(f)));
-            state.last_listener
+            state.last += 1;
+            state.listeners.push((state.last, Arc::new(f)));
+            state.last
         });
         on_cleanup(move || {
             self.write(|state| state.listeners.retain(|(other, _)| Some(*other) != id));
@@ -244,6 +283,34 @@ impl Room {
     /// The plain client behind the room; none on the server, and where joining failed.
     pub fn client(self) -> Option<Client> {
         self.read(|state| state.client.as_ref().map(|(client, _)| client.clone())).flatten()
+    }
+
+    /// Holds what `make` makes of the plain client until the owner of this call is cleaned up: now, if there is a
+    /// client, and anew whenever another room is joined. With the room that is left, what was held is let go.
+    pub(super) fn hold<T: Send + Sync + 'static>(self, make: impl Fn(&Client) -> Option<T> + Send + Sync + 'static) {
+        let held = StoredValue::new(None);
+        let holder: Holder = Arc::new(move |client| {
+            let new = client.and_then(&make);
+            // Let go of outside of the store, for that runs code of its own.
+            let _old = held.try_update_value(|held| std::mem::replace(held, new));
+        });
+        let id = self.write(|state| {
+            state.last += 1;
+            state.holders.push((state.last, holder.clone()));
+            state.last
+        });
+        holder(self.client().as_ref());
+        on_cleanup(move || {
+            self.write(|state| state.holders.retain(|(other, _)| Some(*other) != id));
+            holder(None);
+        });
+    }
+
+    fn tell_holders(self, client: Option<&Client>) {
+        let holders = self.read(|state| state.holders.iter().map(|(_, holder)| holder.clone()).collect::<Vec<_>>());
+        for holder in holders.unwrap_or_default() {
+            holder(client);
+        }
     }
 
     fn join(self, options: Options) {
@@ -268,7 +335,8 @@ impl Room {
             }
         }
         let subscription = client.subscribe(move |event| self.take(event));
-        self.write(|state| state.client = Some((client, subscription)));
+        self.write(|state| state.client = Some((client.clone(), subscription)));
+        self.tell_holders(Some(&client));
     }
 
     /// Leaves and lets go of the client.
@@ -280,13 +348,15 @@ impl Room {
             {
                 let _ended = subscription;
             }
+            self.tell_holders(None);
             client.leave();
         }
     }
 
     fn reset(self, status: Status) {
-        self.write(|state| state.peers.take());
+        self.write(|state| (state.peers.take(), state.transfers.take()));
         self.peers.try_update(Vec::clear);
+        self.transfers.try_update(Vec::clear);
         self.links.try_set(0);
         self.error.try_set(None);
         self.id.try_set(None);
@@ -299,10 +369,16 @@ impl Room {
                 self.id.try_set(Some(*id));
             }
             Event::Status(status) => {
+                self.prune_transfers();
                 self.status.try_set(*status);
             }
             Event::PeerJoined { peer } => {
-                let entry = Entry { state: ArcRwSignal::new(PeerState::Connecting), slots: SortedMap::default() };
+                let activity = self.client().map(|client| client.activity(*peer)).unwrap_or_default();
+                let entry = Entry {
+                    state: ArcRwSignal::new(PeerState::Connecting),
+                    activity: ArcRwSignal::new(activity),
+                    slots: SortedMap::default(),
+                };
                 self.write(|state| state.peers.insert(*peer, entry));
                 self.peers.try_update(|peers| peers.push(*peer));
             }
@@ -328,6 +404,13 @@ impl Room {
                     signal.set(value.clone());
                 }
             }
+            Event::ActivityChanged { peer, activity } => {
+                let signal = self.read(|state| state.peers.get(peer).map(|entry| entry.activity.clone())).flatten();
+                if let Some(signal) = signal.filter(|signal| signal.get_untracked() != *activity) {
+                    signal.set(*activity);
+                }
+            }
+            Event::Transfer(transfer) => self.take_transfer(transfer),
             Event::ServerError { message, .. } => {
                 self.error.try_set(Some(message.clone()));
             }
@@ -347,6 +430,42 @@ impl Room {
             signal.set(new);
         }
         Some(old)
+    }
+
+    fn take_transfer(self, transfer: &Transfer) {
+        if let Some(signal) = self.transfer(transfer.id) {
+            return signal.set(transfer.clone());
+        }
+        self.write(|state| state.transfers.insert(transfer.id, ArcRwSignal::new(transfer.clone())));
+        self.transfers.try_update(|ids| ids.push(transfer.id));
+    }
+
+    /// Whoever joins again begins with no transfers.
+    fn prune_transfers(self) {
+        if self.transfers.try_with_untracked(Vec::is_empty) != Some(false) {
+            return;
+        }
+        let known: Vec<_> = self.client().map(|client| client.transfers()).unwrap_or_default();
+        let ids = self.transfers.try_get_untracked().unwrap_or_default();
+        for id in ids.into_iter().filter(|id| known.iter().all(|transfer| transfer.id != *id)) {
+            self.drop_transfer(id);
+        }
+    }
+
+    /// Takes a transfer off the list.
+    pub(super) fn drop_transfer(self, id: TransferId) {
+        self.write(|state| state.transfers.remove(&id));
+        self.transfers.try_update(|ids| ids.retain(|other| *other != id));
+    }
+
+    /// The ids of the transfers, in the order in which they appeared.
+    pub(super) fn transfers(self) -> RwSignal<Vec<TransferId>> {
+        self.transfers
+    }
+
+    /// A transfer's signal; none if there is no such transfer.
+    pub(super) fn transfer(self, id: TransferId) -> Option<ArcRwSignal<Transfer>> {
+        self.read(|state| state.transfers.get(&id).cloned()).flatten()
     }
 
     pub(super) fn track_peers(self) {

@@ -1,4 +1,4 @@
-//! The other members: meeting them, making links to them, noticing when they have gone.
+//! The other members: meeting them, making links to them, losing them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,63 +7,103 @@ use std::time::Duration;
 use converge_signal::protocol::Member;
 use converge_signal::{Incarnation, PeerId, Seq};
 
+use super::files::Moving;
 use super::server::Socket;
-use super::{LinkEvent, MAX_PEERS, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, Output, RoomCore};
-use crate::codec::Payload;
-use crate::event::{DisconnectReason, Event, PeerState};
-use crate::link::{Dial, Link, LinkId, Liveness, Negotiation, Pulse, Role, Stage};
-use crate::presence::{Own, Theirs};
+use super::{MAX_PEERS, Output, RoomCore, activity_number};
+use crate::error::SendError;
+use crate::event::{Activity, DisconnectReason, Event, PeerState};
+use crate::lane::Lane;
+use crate::link::{Link, LinkId, Role, Stage};
+use crate::presence::Theirs;
+use crate::report::{LinkChange, LinkReport, millis};
+use crate::session::{self, Session};
 use crate::timer::{Time, Timings};
-use crate::wire::{self, Frame, Value, WireError};
+use crate::wire::Frame;
 
 /// A link that was just lost is made again after this: if the peer's page is closing, the server will say so first.
 const REDIAL: Duration = Duration::from_millis(300);
 
-/// A peer may start over this often per [`START_WINDOW`]; more is ignored, for each time costs a connection.
+/// The side that doesn't offer asks for an offer after this, if the other hasn't noticed the loss by then.
+const ASK_REDIAL: Duration = Duration::from_secs(1);
+
+/// The server has said goodbye in a member's name: what it said on its link before that is still on the way.
+const FAREWELL: Duration = Duration::from_millis(150);
+
+/// A peer may start over this often per [`START_WINDOW`]; more is ignored, for each time costs a connection or a
+/// negotiation.
 const MAX_STARTS: u32 = 10;
 const START_WINDOW: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) incarnation: Incarnation,
-    seq: Seq,
+    pub(super) seq: Seq,
     /// The server says that it is in the room.
-    listed: bool,
+    pub(super) listed: bool,
     pub(super) arrival: u64,
-    link: Option<Link>,
-    failures: u32,
+    pub(super) link: Option<Link>,
+    pub(super) session: Session,
+    pub(super) failures: u32,
     /// When to dial, or to ask for an offer; kept while there is no link.
-    next_try: Option<Time>,
-    /// When to give it up, unless the server lists it again; kept while there is no open link.
-    evict_at: Option<Time>,
-    queue: VecDeque<Arc<[u8]>>,
-    queued_bytes: usize,
-    /// Slots of our presence that it has yet to be shown, for the link was congested.
-    unseen: Vec<String>,
+    pub(super) next_try: Option<Time>,
+    /// When to give it up, unless the server lists it again; kept while there is no open link, or after its goodbye.
+    pub(super) evict_at: Option<Time>,
+    /// The server has passed on its goodbye.
+    farewell: bool,
+    /// When it was last heard, on any link; none if it never was.
+    pub(super) heard: Option<Time>,
+    /// Slots of our presence that it has yet to be shown, for the lane was full; and whether that was the lossy one.
+    pub(super) unseen: Vec<(String, bool)>,
     pub(super) presence: Theirs,
-    presence_incarnation: Incarnation,
+    pub(super) presence_incarnation: Incarnation,
+    /// What it says it does.
+    pub(super) activity: Activity,
+    /// What the application was told that it does.
+    pub(super) shown: Activity,
+    /// Its requests that have no reply yet.
+    pub(super) asks: Vec<u32>,
+    /// Files under way.
+    pub(super) moving: Vec<Moving>,
+    /// Counts the files offered to it.
+    pub(super) offers: u32,
     starts: u32,
     starts_since: Time,
+    pub(super) change: LinkChange,
+    pub(super) changed: Time,
+    connections: u32,
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
 }
 
 impl Peer {
-    fn new(now: Time, member: Member, arrival: u64) -> Self {
+    fn new(now: Time, member: Member, arrival: u64, session: Session) -> Self {
         Self {
             incarnation: member.incarnation,
             seq: member.seq,
             listed: true,
             arrival,
             link: None,
+            session,
             failures: 0,
             next_try: None,
             evict_at: None,
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            farewell: false,
+            heard: None,
             unseen: Vec::new(),
             presence: Theirs::default(),
             presence_incarnation: member.incarnation,
+            activity: Activity::Active,
+            shown: Activity::Active,
+            asks: Vec::new(),
+            moving: Vec::new(),
+            offers: 0,
             starts: 0,
             starts_since: now,
+            change: LinkChange::Met,
+            changed: now,
+            connections: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
         }
     }
 
@@ -88,53 +128,54 @@ impl Peer {
     pub(super) fn deadline(&self, joined: bool, timings: &Timings) -> Option<Time> {
         let link = self.link.as_ref().map(|link| link.deadline(timings));
         let next_try = self.next_try.filter(|_| joined);
-        [link, next_try, self.evict_at].into_iter().flatten().min()
+        let owes = self.session.owes_by().filter(|_| self.is_open());
+        [link, next_try, self.evict_at, owes, self.session.stalls_at(timings)].into_iter().flatten().min()
     }
 
-    /// Sends a frame, or lets it wait for the link; false if too much waits already.
-    pub(super) fn send(&mut self, frame: &Arc<[u8]>, out: &mut VecDeque<Output>) -> bool {
-        if let Some(link) = self.link.as_ref().filter(|link| link.is_open() && link.writable)
-            && self.queue.is_empty()
-        {
-            out.push_back(Output::SendFrame { link: link.id, frame: frame.clone() });
+    /// Sends a message on a lane; false if too much waits already. On a lane that is not reliable nothing waits.
+    pub(super) fn send(&mut self, now: Time, lane: Lane, message: &Arc<[u8]>, out: &mut VecDeque<Output>) -> bool {
+        if self.session.is_ready(lane).is_none() {
+            if let Some(link) = self.link.as_mut().filter(|link| session::may_send(link, lane)) {
+                session::transmit(link, lane, message.clone(), out);
+            }
             return true;
         }
-        let fits = self.queue.len() < MAX_QUEUED_MESSAGES && self.queued_bytes + frame.len() <= MAX_QUEUED_BYTES;
-        if fits {
-            self.queued_bytes += frame.len();
-            self.queue.push_back(frame.clone());
+        let fits = self.session.push(now, lane, message.clone());
+        if let Some(link) = &mut self.link {
+            self.session.pump(link, out);
         }
         fits
     }
 
-    /// Shows a slot of our presence: now, or the newest value when the link can take it. Without a channel there is
-    /// nothing to do: it gets every slot when one opens.
-    pub(super) fn show(&mut self, own: &Own, slot: &str, out: &mut VecDeque<Output>) {
-        let Some(link) = self.link.as_ref().filter(|link| !matches!(link.stage, Stage::Dialling { .. })) else {
-            return;
-        };
-        if !link.writable {
-            if !self.unseen.iter().any(|unseen| unseen == slot) {
-                self.unseen.push(slot.to_owned());
-            }
-        } else if let Some(Ok(frame)) = own.frame(slot) {
-            out.push_back(Output::SendFrame { link: link.id, frame: frame.into() });
+    pub(super) fn has_room(&self, id: PeerId, lane: Lane) -> Result<bool, SendError> {
+        match self.session.is_ready(lane) {
+            // Nothing ever waits there.
+            None => Ok(true),
+            Some(_) if self.session.stalled => Err(SendError::Stalled { peer: id }),
+            Some(ready) => Ok(ready),
         }
     }
 
-    fn flush(&mut self, own: &Own, out: &mut VecDeque<Output>) {
-        let Some(link) = self.link.as_ref().filter(|link| link.is_open() && link.writable) else { return };
-        for frame in self.queue.drain(..) {
-            out.push_back(Output::SendFrame { link: link.id, frame });
-        }
-        self.queued_bytes = 0;
-        for slot in std::mem::take(&mut self.unseen) {
-            self.show(own, &slot, out);
+    /// Shows a slot of our presence: now, or its newest value when the lane can take it. Without a channel there is
+    /// nothing to do: it gets every slot when one opens.
+    pub(super) fn show(&mut self, slot: &str, frame: &Arc<[u8]>, lossy: bool, out: &mut VecDeque<Output>) {
+        let Some(link) = self.link.as_mut().filter(|link| !matches!(link.stage, Stage::Dialling { .. })) else {
+            return;
+        };
+        // Until the other side has our hello, only lane 0 is safe.
+        let lossy = lossy && link.ready;
+        let lane = if lossy { Lane::LOSSY } else { Lane::RELIABLE };
+        if link.flows.get(lane.index()).is_some_and(|flow| flow.grant > 0) {
+            session::transmit(link, lane, frame.clone(), out);
+        } else if let Some((_, waits_lossy)) = self.unseen.iter_mut().find(|(unseen, _)| unseen == slot) {
+            *waits_lossy &= lossy;
+        } else {
+            self.unseen.push((slot.to_owned(), lossy));
         }
     }
 
     /// Takes note of an offer, or of being asked for one; false if there are too many.
-    fn may_start_over(&mut self, now: Time) -> bool {
+    pub(super) fn may_start_over(&mut self, now: Time) -> bool {
         if now.since(self.starts_since) > START_WINDOW {
             self.starts_since = now;
             self.starts = 0;
@@ -142,9 +183,57 @@ impl Peer {
         self.starts += 1;
         self.starts <= MAX_STARTS
     }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let files: usize = self.moving.iter().map(Moving::held_bytes).sum();
+        self.session.waiting_bytes() + self.session.joining_bytes() + files
+    }
+
+    /// When it has gone, if nothing more is heard of it.
+    fn gone_at(&self, now: Time, timings: &Timings) -> Time {
+        let after = self.heard.map_or(now, |heard| heard + timings.gone);
+        after.max(now + timings.probe)
+    }
+
+    /// What to tell the application that it does.
+    fn doing(&self, now: Time, timings: &Timings) -> Activity {
+        match &self.link {
+            Some(link) if link.is_open() && link.is_sound(now, timings) => self.activity,
+            None | Some(_) if self.heard.is_none() => self.activity,
+            _ => Activity::Stale,
+        }
+    }
+
+    pub(super) fn report(&self, now: Time, peer: PeerId) -> LinkReport {
+        let liveness = self.link.as_ref().and_then(|link| match &link.stage {
+            Stage::Open(liveness) => Some(liveness),
+            _ => None,
+        });
+        LinkReport {
+            peer,
+            state: self.state(),
+            activity: self.shown,
+            listed: self.listed,
+            last_change: self.change,
+            changed_ms: millis(now.since(self.changed)),
+            heard_ms: self.heard.map(|heard| millis(now.since(heard))),
+            rtt_ms: liveness.and_then(|liveness| liveness.rtt).map(|rtt| rtt.as_micros() as f64 / 1000.0),
+            failures: self.failures,
+            restarts: self.link.as_ref().map_or(0, |link| link.restarts),
+            connections: self.connections,
+            sent_bytes: self.sent_bytes + self.link.as_ref().map_or(0, |link| link.sent_bytes),
+            received_bytes: self.received_bytes,
+            queued_bytes: self.session.waiting_bytes(),
+            path: None,
+        }
+    }
 }
 
 impl RoomCore {
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.socket, Socket::Joined { .. })
+    }
+
     /// The server lists a member: a new one, one that is known, or one in a later life.
     pub(super) fn meet(&mut self, now: Time, member: Member) {
         if member.id == self.id {
@@ -155,7 +244,8 @@ impl RoomCore {
             None if full => return,
             None => {
                 self.arrivals += 1;
-                self.peers.insert(member.id, Peer::new(now, member, self.arrivals));
+                let session = Session::new(now, self.random.u32(..), &self.lanes);
+                self.peers.insert(member.id, Peer::new(now, member, self.arrivals, session));
                 self.emit(Event::PeerJoined { peer: member.id });
             }
             Some(peer) if member.incarnation < peer.incarnation => return,
@@ -164,10 +254,17 @@ impl RoomCore {
                 peer.seq = member.seq;
                 peer.listed = true;
                 peer.evict_at = None;
+                peer.farewell = false;
                 if later_life {
                     peer.incarnation = member.incarnation;
                     peer.failures = 0;
-                    self.end_link(member.id, DisconnectReason::Replaced);
+                    peer.heard = None;
+                    peer.activity = Activity::Active;
+                    peer.next_try = None;
+                    self.end_link(now, member.id, DisconnectReason::Replaced);
+                    self.changed(now, member.id, LinkChange::Replaced);
+                    // Its page has no memory of ours.
+                    self.begin_anew(now, member.id);
                 }
             }
         }
@@ -184,336 +281,290 @@ impl RoomCore {
 
     /// The server has lost a member. Its link decides.
     pub(super) fn unlist(&mut self, now: Time, id: PeerId) {
-        let wait = self.config.timings.probe;
+        let timings = self.config.timings;
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.listed = false;
         if peer.is_open() {
-            self.probe(now, id);
+            self.probe_one(now, id);
         } else {
-            peer.evict_at.get_or_insert(now + wait);
+            let gone = peer.gone_at(now, &timings);
+            peer.evict_at.get_or_insert(gone);
         }
     }
 
-    fn probe(&mut self, now: Time, id: PeerId) {
-        let wait = self.config.timings.probe;
-        if let Some(link) = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut())
-            && let Stage::Open(liveness) = &mut link.stage
-        {
-            let (link, token) = (link.id, liveness.probe(now, wait));
-            self.send_frame(link, &Frame::Ping(token));
+    /// The server is out of reach: those whose link is lost can't be reached either, and are given up after a while.
+    pub(super) fn nobody_listed(&mut self, now: Time) {
+        let gone = self.config.timings.gone;
+        for (_, peer) in self.peers.iter_mut() {
+            if !peer.is_open() {
+                peer.evict_at.get_or_insert(now + gone);
+            }
         }
     }
 
-    pub(super) fn probe_all(&mut self, now: Time) {
-        for id in self.peers.keys().copied().collect::<Vec<_>>() {
-            self.probe(now, id);
+    /// The server passes on a member's goodbye. What the member said on its link before may still be under way.
+    pub(super) fn farewell(&mut self, now: Time, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !peer.is_open() {
+            return self.remove(id, DisconnectReason::Left);
         }
+        peer.listed = false;
+        peer.farewell = true;
+        peer.evict_at = Some(now + FAREWELL);
     }
 
-    fn dial(&mut self, now: Time, id: PeerId) {
+    pub(super) fn dial(&mut self, now: Time, id: PeerId) {
         let attempt = self.random.u32(..);
         self.open_link(now, id, attempt, Role::Offerer);
     }
 
-    fn open_link(&mut self, now: Time, id: PeerId, attempt: u32, role: Role) -> Option<LinkId> {
+    pub(super) fn open_link(&mut self, now: Time, id: PeerId, attempt: u32, role: Role) -> Option<LinkId> {
         let peer = self.peers.get_mut(&id)?;
         self.last_link += 1;
         let link = LinkId(self.last_link);
-        peer.link = Some(Link::new(link, attempt, role, peer.incarnation, now + self.config.timings.dial));
+        let deadline = now + self.config.timings.dial;
+        let flows = session::flows(&self.lanes);
+        // Either side can tell who that is: the greater id is polite.
+        let polite = self.id > id;
+        peer.link = Some(Link::new(link, attempt, role, polite, peer.incarnation, deadline, flows));
         peer.next_try = None;
         self.links.insert(link, id);
         self.out.push_back(Output::OpenLink { link, role, ice_servers: self.ice_servers.clone() });
+        self.changed(now, id, LinkChange::Dialling);
         Some(link)
     }
 
     /// Closes a peer's link, if it has one. The caller sees to what comes next.
-    fn end_link(&mut self, id: PeerId, reason: DisconnectReason) {
+    pub(super) fn end_link(&mut self, now: Time, id: PeerId, reason: DisconnectReason) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(link) = peer.link.take() else { return };
         peer.unseen.clear();
+        peer.sent_bytes += link.sent_bytes;
         self.links.remove(&link.id);
         self.out.push_back(Output::CloseLink { link: link.id });
         if link.is_open() {
             self.emit(Event::PeerDisconnected { peer: id, reason });
         }
+        self.refresh(now, id);
     }
 
-    /// An open link was lost. If the server still lists the peer another is made, else the peer has gone.
-    fn link_lost(&mut self, now: Time, id: PeerId, reason: DisconnectReason) {
-        self.end_link(id, reason);
-        let joined = matches!(self.socket, Socket::Joined { .. });
-        let (probe, await_offer) = (self.config.timings.probe, self.config.timings.await_offer);
+    /// An open link was lost. If the server still lists the peer another is made; else the peer has a while to come back.
+    pub(super) fn link_lost(&mut self, now: Time, id: PeerId, change: LinkChange) {
+        self.end_link(now, id, DisconnectReason::Lost);
+        self.changed(now, id, change);
+        let joined = self.is_joined();
+        let timings = self.config.timings;
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if !peer.listed {
-            return self.remove(id, reason);
+        if peer.farewell {
+            return self.remove(id, DisconnectReason::Left);
         }
-        peer.next_try = Some(now + if self.seq > Some(peer.seq) { REDIAL } else { await_offer });
-        if !joined {
-            // Nobody can say whether it is still there, and nobody could carry an offer to it.
-            peer.evict_at = Some(now + probe);
+        peer.next_try = Some(now + if self.seq > Some(peer.seq) { REDIAL } else { ASK_REDIAL });
+        if !peer.listed || !joined {
+            // Nobody can say whether it is still there, or nobody could carry an offer to it.
+            let gone = peer.gone_at(now, &timings);
+            peer.evict_at.get_or_insert(gone);
         }
     }
 
     /// An attempt came to nothing.
-    fn link_failed(&mut self, now: Time, id: PeerId) {
-        self.end_link(id, DisconnectReason::Lost);
+    pub(super) fn link_failed(&mut self, now: Time, id: PeerId) {
+        self.end_link(now, id, DisconnectReason::Lost);
+        let timings = self.config.timings;
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if !peer.listed {
-            return self.remove(id, DisconnectReason::Lost);
-        }
         let first = peer.failures == 0;
-        let wait = self.config.timings.backoff(peer.failures + 1, &mut self.random);
+        let wait = timings.backoff(peer.failures + 1, &mut self.random);
         peer.failures = peer.failures.saturating_add(1);
-        let patience = if self.seq > Some(peer.seq) { Duration::ZERO } else { self.config.timings.await_offer };
+        let patience = if self.seq > Some(peer.seq) { Duration::ZERO } else { timings.await_offer };
         peer.next_try = Some(now + wait + patience);
+        if !peer.listed {
+            let gone = peer.gone_at(now, &timings);
+            peer.evict_at.get_or_insert(gone);
+        }
+        // What is known already says more.
+        if !matches!(peer.change, LinkChange::Version | LinkChange::Lanes | LinkChange::Protocol) {
+            self.changed(now, id, LinkChange::DialFailed);
+        }
         if first {
             self.emit(Event::PeerUnreachable { peer: id });
         }
     }
 
     pub(super) fn remove(&mut self, id: PeerId, reason: DisconnectReason) {
-        self.end_link(id, reason);
-        let Some(peer) = self.peers.remove(&id) else { return };
-        if !peer.queue.is_empty() {
-            self.emit(Event::Undelivered { peer: id, messages: peer.queue.len() });
+        let Some(mut peer) = self.peers.remove(&id) else { return };
+        let ours = reason == DisconnectReason::Closed;
+        let undelivered = if ours { peer.session.unsent() } else { peer.session.waiting() };
+        if let Some(link) = peer.link.take() {
+            self.links.remove(&link.id);
+            self.out.push_back(Output::CloseLink { link: link.id });
+            if link.is_open() {
+                self.emit(Event::PeerDisconnected { peer: id, reason });
+            }
         }
+        if undelivered > 0 {
+            self.emit(Event::Undelivered { peer: id, messages: undelivered });
+        }
+        self.unanswered(id);
+        self.stranded(peer.moving);
         self.emit(Event::PeerLeft { peer: id, reason });
     }
 
+    /// The two sides' memories of each other no longer fit: what depends on them ends.
+    pub(super) fn begin_anew(&mut self, now: Time, id: PeerId) {
+        let token = self.random.u32(..);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let given_up = peer.session.forget(token);
+        self.lost_memory(now, id, given_up);
+    }
+
+    /// What depended on a session ends with it.
+    pub(super) fn lost_memory(&mut self, _now: Time, id: PeerId, given_up: usize) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (asks, moving) = (std::mem::take(&mut peer.asks), std::mem::take(&mut peer.moving));
+        if given_up > 0 {
+            self.emit(Event::Undelivered { peer: id, messages: given_up });
+        }
+        for request in asks {
+            self.emit(Event::RequestCancelled { from: id, request });
+        }
+        self.unanswered(id);
+        self.stranded(moving);
+    }
+
     pub(super) fn say_bye(&mut self, id: PeerId) {
-        if let Some(link) = self.peers.get(&id).and_then(|peer| peer.link.as_ref()).filter(|link| link.is_open()) {
-            self.send_frame(link.id, &Frame::Bye);
+        if let Some(peer) = self.peers.get_mut(&id)
+            && let Some(link) = peer.link.as_mut().filter(|link| link.is_open())
+        {
+            // So that nobody takes what has arrived for lost.
+            peer.session.acknowledge(link, &mut self.out);
+            self.tell(id, &Frame::Bye);
         }
     }
 
-    fn send_frame(&mut self, link: LinkId, frame: &Frame<'_>) {
-        if let Ok(bytes) = frame.encode() {
-            self.out.push_back(Output::SendFrame { link, frame: bytes.into() });
+    /// Sends a frame on lane 0, if the link is open.
+    pub(super) fn tell(&mut self, id: PeerId, frame: &Frame<'_>) {
+        if let Some(link) = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut()).filter(|link| link.is_open())
+            && let Ok(bytes) = frame.encode()
+        {
+            session::transmit(link, Lane::RELIABLE, bytes.into(), &mut self.out);
+        }
+    }
+
+    /// Something happened to a link.
+    pub(super) fn changed(&mut self, now: Time, id: PeerId, change: LinkChange) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.change = change;
+        peer.changed = now;
+        if matches!(change, LinkChange::Opened | LinkChange::Resumed) {
+            peer.connections = peer.connections.saturating_add(1);
+        }
+        self.emit(Event::LinkChanged { peer: id });
+    }
+
+    /// Tells the application what a peer does, if that has changed.
+    pub(super) fn refresh(&mut self, now: Time, id: PeerId) {
+        let timings = self.config.timings;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let doing = peer.doing(now, &timings);
+        if std::mem::replace(&mut peer.shown, doing) != doing {
+            self.emit(Event::ActivityChanged { peer: id, activity: doing });
         }
     }
 
     pub(super) fn peer_timeouts(&mut self, now: Time, late: bool) {
-        let joined = matches!(self.socket, Socket::Joined { .. });
+        let joined = self.is_joined();
         for id in self.peers.keys().copied().collect::<Vec<_>>() {
             let timings = self.config.timings;
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             if peer.evict_at.is_some_and(|at| now >= at) {
-                self.remove(id, DisconnectReason::Lost);
-                continue;
+                // After a sleep its word may be waiting behind this wake-up.
+                if late && !peer.farewell {
+                    peer.evict_at = Some(now + timings.probe);
+                } else {
+                    let reason = if peer.farewell { DisconnectReason::Left } else { DisconnectReason::Lost };
+                    self.remove(id, reason);
+                    continue;
+                }
             }
-            if let Some(link) = &mut peer.link {
-                match &mut link.stage {
-                    Stage::Dialling { deadline } | Stage::Greeting { deadline } if now >= *deadline => {
+            if late {
+                peer.session.slept(now);
+            }
+            if peer.session.stalls_at(&timings).is_some_and(|at| now >= at) {
+                peer.session.stalled = true;
+                self.emit(Event::Stalled { peer: id });
+            }
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            match &mut peer.link {
+                Some(link) if link.is_open() => {
+                    if peer.session.owes_by().is_some_and(|at| now >= at) {
+                        peer.session.acknowledge(link, &mut self.out);
+                    }
+                    self.heal(now, id, late);
+                }
+                Some(link) => {
+                    if let Stage::Dialling { deadline } | Stage::Greeting { deadline } = &link.stage
+                        && now >= *deadline
+                    {
                         self.link_failed(now, id);
                     }
-                    Stage::Dialling { .. } | Stage::Greeting { .. } => {}
-                    Stage::Open(liveness) => match liveness.check(now, late, &timings) {
-                        Pulse::Fine => {}
-                        Pulse::Ping(token) => {
-                            let link = link.id;
-                            self.send_frame(link, &Frame::Ping(token));
-                        }
-                        Pulse::Dead => self.link_lost(now, id, DisconnectReason::Lost),
-                    },
                 }
-            } else if joined && peer.next_try.is_some_and(|at| now >= at) {
-                if self.seq > Some(peer.seq) {
-                    self.dial(now, id);
-                } else {
-                    let wait = timings.backoff(peer.failures + 1, &mut self.random);
-                    peer.next_try = Some(now + timings.await_offer + wait);
-                    self.signal(id, &Negotiation { dial: Some(Dial {}), ..Negotiation::default() });
+                None if joined && peer.next_try.is_some_and(|at| now >= at) => {
+                    if self.seq > Some(peer.seq) {
+                        self.dial(now, id);
+                    } else {
+                        let wait = timings.backoff(peer.failures + 1, &mut self.random);
+                        peer.next_try = Some(now + timings.await_offer + wait);
+                        self.ask_for_offer(id);
+                    }
                 }
+                None => {}
             }
+            self.refresh(now, id);
         }
     }
 
-    /// A member's part of making a connection.
-    pub(super) fn negotiate(&mut self, now: Time, id: PeerId, message: Negotiation) {
-        let attempt = message.attempt;
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if message.dial.is_some() {
-            if !peer.may_start_over(now) {
-                return;
-            }
-            return match &peer.link {
-                // It has no link, so ours leads nowhere.
-                Some(link) if link.is_open() => {
-                    self.end_link(id, DisconnectReason::Lost);
-                    self.dial(now, id);
-                }
-                Some(_) => {}
-                None => self.dial(now, id),
-            };
-        }
-        if let Some(sdp) = message.offer {
-            return self.offered(now, id, attempt, sdp);
-        }
-        let Some(link) = peer.link.as_mut().filter(|link| link.attempt == attempt) else { return };
-        let id = link.id;
-        if let Some(sdp) = message.answer {
-            if link.role == Role::Offerer && !link.described {
-                link.described = true;
-                self.out.push_back(Output::SetRemote { link: id, sdp });
-            }
-        } else if let Some(candidate) = message.candidate
-            && let Some(candidate) = link.candidate(candidate)
-        {
-            self.out.push_back(Output::AddCandidate { link: id, candidate });
-        }
-    }
-
-    fn offered(&mut self, now: Time, id: PeerId, attempt: u32, sdp: String) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if !peer.may_start_over(now) {
-            return;
-        }
-        if let Some(link) = &peer.link {
-            let ours = link.role == Role::Offerer && !link.is_open() && self.seq > Some(peer.seq);
-            if ours || link.attempt == attempt {
-                // Both offer: the later one's offer stands, and that is ours. Or the same offer came twice.
-                return;
-            }
-        }
-        // It starts anew, so what there was leads nowhere.
-        self.end_link(id, DisconnectReason::Lost);
-        if let Some(link) = self.open_link(now, id, attempt, Role::Answerer) {
-            if let Some(link) = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut()) {
-                link.described = true;
-            }
-            self.out.push_back(Output::SetRemote { link, sdp });
-        }
-    }
-
-    pub(super) fn link_event(&mut self, now: Time, id: LinkId, event: LinkEvent) {
-        // What is late from a closed link is nobody's.
-        let Some(&peer_id) = self.links.get(&id) else { return };
-        let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-        let Some(link) = peer.link.as_mut() else { return };
-        let attempt = link.attempt;
-        match event {
-            LinkEvent::LocalDescription(sdp) => {
-                let negotiation = match link.role {
-                    Role::Offerer => Negotiation { attempt, offer: Some(sdp), ..Negotiation::default() },
-                    Role::Answerer => Negotiation { attempt, answer: Some(sdp), ..Negotiation::default() },
-                };
-                self.signal(peer_id, &negotiation);
-            }
-            LinkEvent::LocalCandidate(candidate) => {
-                let negotiation = Negotiation { attempt, candidate: Some(candidate), ..Negotiation::default() };
-                self.signal(peer_id, &negotiation);
-            }
-            LinkEvent::RemoteSet => {
-                for candidate in link.remote_set() {
-                    self.out.push_back(Output::AddCandidate { link: id, candidate });
-                }
-            }
-            LinkEvent::Open => self.channel_open(now, peer_id),
-            LinkEvent::Frame(bytes) => self.frame(now, peer_id, &bytes),
-            LinkEvent::Congested => link.writable = false,
-            LinkEvent::Writable => {
-                link.writable = true;
-                peer.flush(&self.own, &mut self.out);
-            }
-            LinkEvent::Trouble => self.probe(now, peer_id),
-            LinkEvent::Closed if link.is_open() => self.link_lost(now, peer_id, DisconnectReason::Lost),
-            LinkEvent::Closed => self.link_failed(now, peer_id),
-        }
-    }
-
-    fn channel_open(&mut self, now: Time, id: PeerId) {
+    /// The channels of a connection are open: says hello.
+    pub(super) fn channel_open(&mut self, now: Time, id: PeerId) {
         let deadline = now + self.config.timings.dial;
+        let activity = activity_number(self.activity);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(link) = peer.link.as_mut() else { return };
         if !matches!(link.stage, Stage::Dialling { .. }) {
             return;
         }
         link.stage = Stage::Greeting { deadline };
-        self.out.push_back(Output::SendFrame { link: link.id, frame: wire::hello().into() });
+        let hello = peer.session.hello(&self.lanes, activity).encode();
+        session::transmit(link, Lane::RELIABLE, hello.into(), &mut self.out);
         // Presence needs no hello from the other side: it is shown again on the next link, whatever becomes of this.
         for slot in self.own.slots() {
-            peer.show(&self.own, slot, &mut self.out);
+            if let Some(Ok(frame)) = self.own.frame(slot) {
+                peer.show(slot, &frame.into(), false, &mut self.out);
+            }
         }
     }
 
-    fn frame(&mut self, now: Time, id: PeerId, bytes: &[u8]) {
-        // The other side's first frame may overtake our own word that the channel is open.
-        self.channel_open(now, id);
+    /// A lane's send buffer has drained.
+    pub(super) fn lane_writable(&mut self, now: Time, id: PeerId, lane: Lane) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(link) = peer.link.as_mut() else { return };
-        let result = match &mut link.stage {
-            Stage::Open(liveness) => {
-                liveness.heard(now);
-                self.open_frame(id, bytes)
-            }
-            _ => wire::check_hello(bytes).map(|()| self.greeted(now, id)),
-        };
-        match result {
-            Ok(()) => {}
-            Err(WireError::Version { .. }) => self.misfit(now, id, DisconnectReason::Version),
-            Err(_) => self.misfit(now, id, DisconnectReason::Protocol),
+        session::writable(link, lane);
+        if lane == Lane::RELIABLE {
+            peer.session.acknowledge(link, &mut self.out);
         }
+        for (slot, lossy) in std::mem::take(&mut peer.unseen) {
+            // Those that wait for the other lane are put back.
+            if let Some(Ok(frame)) = self.own.frame(&slot) {
+                peer.show(&slot, &frame.into(), lossy, &mut self.out);
+            }
+        }
+        self.pump(now, id);
     }
 
-    /// The two pages can't talk: close, say why, and try again only after a long while.
-    fn misfit(&mut self, now: Time, id: PeerId, reason: DisconnectReason) {
+    /// Sends what waits for a peer, as far as its link can take it.
+    pub(super) fn pump(&mut self, now: Time, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if !peer.is_open() {
-            // The application hears of links that were open; of this one it must hear the reason too.
-            self.emit(Event::PeerDisconnected { peer: id, reason });
+        if let Some(link) = peer.link.as_mut().filter(|link| link.is_open()) {
+            peer.session.pump(link, &mut self.out);
+            self.pump_files(now, id);
         }
-        self.end_link(id, reason);
-        if let Some(peer) = self.peers.get_mut(&id) {
-            // As after so many failures that the wait is at its longest.
-            peer.failures = peer.failures.max(10);
-        }
-        self.link_failed(now, id);
-        if self.peers.get(&id).is_some() {
-            self.emit(Event::PeerUnreachable { peer: id });
-        }
-    }
-
-    fn greeted(&mut self, now: Time, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(link) = peer.link.as_mut() else { return };
-        link.stage = Stage::Open(Liveness::new(now));
-        let incarnation = link.incarnation;
-        peer.failures = 0;
-        peer.evict_at = None;
-        let stale = if peer.presence_incarnation == incarnation { Vec::new() } else { peer.presence.clear() };
-        peer.presence_incarnation = incarnation;
-        let doubtful = !peer.listed;
-        self.out.push_back(Output::Event(Event::PeerConnected { peer: id }));
-        peer.flush(&self.own, &mut self.out);
-        for slot in stale {
-            self.emit(Event::PresenceChanged { peer: id, slot, value: None });
-        }
-        if doubtful {
-            self.probe(now, id);
-        }
-    }
-
-    fn open_frame(&mut self, id: PeerId, bytes: &[u8]) -> Result<(), WireError> {
-        let own = |value: Value<'_>| Payload { codec: value.codec, bytes: value.bytes.to_vec() };
-        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        match Frame::decode(bytes)? {
-            Frame::Presence { slot, counter, value } => {
-                let value = value.map(own);
-                if peer.presence.take(slot, counter, value.clone())? {
-                    self.emit(Event::PresenceChanged { peer: id, slot: slot.to_owned(), value });
-                }
-            }
-            Frame::Message { channel, direct, value } => {
-                self.emit(Event::Message { from: id, channel: channel.to_owned(), direct, payload: own(value) });
-            }
-            Frame::Ping(token) => {
-                if let Some(link) = peer.link.as_ref().map(|link| link.id) {
-                    self.send_frame(link, &Frame::Pong(token));
-                }
-            }
-            Frame::Pong(_) => {}
-            Frame::Bye => self.remove(id, DisconnectReason::Left),
-        }
-        Ok(())
     }
 }

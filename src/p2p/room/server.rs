@@ -48,6 +48,7 @@ impl RoomCore {
         let wait = self.config.timings.backoff(self.socket_failures, &mut self.random);
         self.socket_failures = self.socket_failures.saturating_add(1);
         self.socket = Socket::Closed { retry_at: self.online.then(|| now + wait) };
+        self.nobody_listed(now);
         self.set_status(match (self.online, self.seq) {
             (false, _) => Status::Offline,
             (true, None) => Status::Connecting,
@@ -67,7 +68,11 @@ impl RoomCore {
             self.set_status(if self.seq.is_none() { Status::Connecting } else { Status::Reconnecting });
             self.open_socket(now);
         }
-        self.probe_all(now);
+        if online {
+            self.network_changed(now);
+        } else {
+            self.probe_all(now);
+        }
     }
 
     pub(super) fn awake(&mut self, now: Time) {
@@ -145,7 +150,7 @@ impl RoomCore {
                 for departed in members {
                     if self.peers.get(&departed.id).is_some_and(|peer| departed.incarnation >= peer.incarnation) {
                         match departed.reason {
-                            LeftReason::Goodbye => self.remove(departed.id, DisconnectReason::Left),
+                            LeftReason::Goodbye => self.farewell(now, departed.id),
                             _ => self.unlist(now, departed.id),
                         }
                     }
@@ -181,6 +186,7 @@ impl RoomCore {
         for member in welcome.members.into_iter().take(MAX_PEERS) {
             self.meet(now, member);
         }
+        self.repeat_all(now);
     }
 
     fn server_error(&mut self, now: Time, code: ErrorCode, message: String, peer: Option<PeerId>) {

@@ -1,4 +1,4 @@
-//! What lies between the pages: sockets, connections, and time.
+//! What lies between the pages and the server, and time.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use converge_signal::hub;
 use converge_signal::protocol::{ClientMessage, ServerMessage};
 
 use super::{NodeId, Sim};
-use crate::link::{Candidate, LinkId, Role};
-use crate::room::{Input, LinkEvent, Output};
+use crate::room::{FileEvent, Input, LinkEvent, Output};
 use crate::timer::Time;
+use crate::transfer::TransferId;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -42,6 +42,37 @@ pub(super) enum Happening {
     Link {
         connection: u64,
         event: LinkEvent,
+    },
+    /// A frame has gone out, where that takes time.
+    Left {
+        connection: u64,
+    },
+    /// A connection that is being closed waits no longer for what it still holds.
+    Linger {
+        connection: u64,
+    },
+    /// ICE has waited long enough.
+    Ice {
+        connection: u64,
+        epoch: u64,
+        failed: bool,
+    },
+    /// A stall is over.
+    Resume {
+        from: NodeId,
+        to: NodeId,
+    },
+    /// A page wakes up.
+    Awake {
+        node: NodeId,
+        life: u64,
+    },
+    /// Something of a file.
+    File {
+        node: NodeId,
+        life: u64,
+        transfer: TransferId,
+        event: FileEvent,
     },
 }
 
@@ -85,22 +116,8 @@ pub(super) struct Socket {
     down: Time,
 }
 
-/// One end of an RTCPeerConnection pair.
-#[derive(Debug)]
-pub(super) struct Connection {
-    node: NodeId,
-    link: LinkId,
-    role: Role,
-    remote: Option<u64>,
-    candidates: u32,
-    open: bool,
-    closed: bool,
-    /// When the last thing sent from here arrives.
-    sent: Time,
-}
-
 impl Sim {
-    fn latency(&mut self) -> Duration {
+    pub(super) fn latency(&mut self) -> Duration {
         let (min, max) = self.weather.latency;
         min + (max - min).mul_f64(self.random.f64())
     }
@@ -110,7 +127,7 @@ impl Sim {
         self.queue.push(Scheduled { at, order: self.scheduled, what });
     }
 
-    fn schedule(&mut self, what: Happening) {
+    pub(super) fn schedule(&mut self, what: Happening) {
         let at = self.now + self.latency();
         self.schedule_at(at, what);
     }
@@ -122,6 +139,21 @@ impl Sim {
         for number in [at.as_micros(), order] {
             self.trace = (self.trace ^ number).wrapping_mul(0x0100_0000_01b3).rotate_left(17);
         }
+        let page = match &what {
+            Happening::Wake { node, .. } | Happening::File { node, .. } => Some(*node),
+            Happening::SocketOpened { socket }
+            | Happening::ToClient { socket, .. }
+            | Happening::ClientEnd { socket } => self.client_of(*socket),
+            Happening::Link { connection, .. } => self.connections.get(connection).map(|end| end.node),
+            _ => None,
+        };
+        match page.and_then(|node| self.nodes[node].asleep.as_mut()) {
+            Some(asleep) => asleep.held.push(what),
+            None => self.happen(what),
+        }
+    }
+
+    pub(super) fn happen(&mut self, what: Happening) {
         match what {
             Happening::Wake { node, wake } => {
                 if self.nodes[node].wake == wake {
@@ -168,6 +200,19 @@ impl Sim {
                 self.forget(socket);
             }
             Happening::Link { connection, event } => self.link_event(connection, event),
+            Happening::Left { connection } => self.frame_left(connection),
+            Happening::Linger { connection } => self.finish_close(connection),
+            Happening::Ice { connection, epoch, failed } => self.ice_waited(connection, epoch, failed),
+            Happening::Resume { from, to } => self.pump_all(from, to),
+            Happening::Awake { node, life } => {
+                // A page that was crashed and loaded anew may be asleep again, for another while.
+                let now = self.now;
+                let page = &self.nodes[node];
+                if page.life == life && page.asleep.as_ref().is_some_and(|asleep| asleep.until <= now) {
+                    self.wake_up(node);
+                }
+            }
+            Happening::File { node, life, transfer, event } => self.file_event(node, life, transfer, event),
         }
     }
 
@@ -237,20 +282,13 @@ impl Sim {
             // The operating system closes the socket of a dead process.
             self.schedule(Happening::ServerEnd { socket: id, clean: false });
         }
-        let timeout = self.now + self.weather.ice_timeout;
-        for connection in self.nodes[node].links.values().copied().collect::<Vec<_>>() {
-            let Some(mine) = self.connections.remove(&connection) else { continue };
-            if let Some(remote) = mine.remote.filter(|_| mine.open) {
-                self.schedule_at(timeout, Happening::Link { connection: remote, event: LinkEvent::Closed });
-            }
-        }
+        self.drop_connections(node);
     }
 
     pub(super) fn perform(&mut self, node: NodeId, output: Output) {
         match output {
             Output::OpenSocket => {
-                self.last_id += 1;
-                let socket = self.last_id;
+                let socket = self.next_id();
                 let state = Socket { node, client_gone: false, server_gone: false, up: Time::ZERO, down: Time::ZERO };
                 self.sockets.insert(socket, state);
                 self.nodes[node].socket = Some(socket);
@@ -258,8 +296,8 @@ impl Sim {
             }
             Output::SendSocket(text) => {
                 let Some(id) = self.nodes[node].socket else { return };
-                let hello = matches!(serde_json::from_str(&text), Ok(ClientMessage::Leave {}));
-                let lost = self.lost(hello);
+                let spared = matches!(serde_json::from_str(&text), Ok(ClientMessage::Leave {}));
+                let lost = self.lost(spared);
                 let at = self.now + self.latency();
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 socket.up = at.max(socket.up);
@@ -275,124 +313,47 @@ impl Sim {
                 let at = socket.up.max(self.now);
                 self.schedule_at(at, Happening::ServerEnd { socket: id, clean: goodbye });
             }
-            Output::OpenLink { link, role, .. } => {
-                self.last_id += 1;
-                let connection = self.last_id;
-                self.connections.insert(
-                    connection,
-                    Connection {
-                        node,
-                        link,
-                        role,
-                        remote: None,
-                        candidates: 0,
-                        open: false,
-                        closed: false,
-                        sent: Time::ZERO,
-                    },
-                );
-                self.nodes[node].links.insert(link, connection);
-                if role == Role::Offerer {
-                    self.describe(connection, format!("offer {connection}"));
+            Output::OpenLink { link, role, .. } => self.open_connection(node, link, role),
+            Output::Offer { link, restart } => {
+                if let Some(connection) = self.connection(node, link) {
+                    self.offer(connection, restart.is_some());
                 }
             }
             Output::SetRemote { link, sdp } => {
-                let Some(&connection) = self.nodes[node].links.get(&link) else { return };
-                self.set_remote(connection, &sdp);
-            }
-            Output::AddCandidate { link, .. } => {
-                let Some(&connection) = self.nodes[node].links.get(&link) else { return };
-                if let Some(mine) = self.connections.get_mut(&connection) {
-                    assert!(mine.remote.is_some(), "seed {}: a candidate before the remote description", self.seed);
-                    mine.candidates += 1;
+                if let Some(connection) = self.connection(node, link) {
+                    self.set_remote(connection, &sdp);
                 }
-                self.try_open(connection);
             }
-            Output::SendFrame { link, frame } => {
-                let Some(&connection) = self.nodes[node].links.get(&link) else { return };
-                self.send(connection, LinkEvent::Frame(frame.to_vec()));
+            Output::AddCandidate { link, candidate } => {
+                if let Some(connection) = self.connection(node, link) {
+                    self.add_candidate(connection, &candidate);
+                }
+            }
+            Output::SendFrame { link, lane, frame } => {
+                if let Some(connection) = self.connection(node, link) {
+                    self.send(connection, lane, frame);
+                }
+            }
+            Output::AwaitWritable { link, lane } => {
+                if let Some(connection) = self.connection(node, link) {
+                    self.await_writable(connection, lane);
+                }
             }
             Output::CloseLink { link } => {
                 if let Some(connection) = self.nodes[node].links.remove(&link) {
-                    self.send(connection, LinkEvent::Closed);
-                    self.connections.remove(&connection);
+                    self.close_connection(connection);
                 }
             }
+            Output::ReadFile { transfer, offset, bytes } => self.read_file(node, transfer, offset, bytes),
+            Output::CreateFile { transfer } => self.create_file(node, transfer),
+            Output::WriteFile { transfer, bytes } => self.write_file(node, transfer, &bytes),
+            Output::FinishFile { transfer } => self.finish_file(node, transfer),
+            Output::DropFile { transfer } => self.drop_file(node, transfer),
             Output::Event(event) => self.nodes[node].events.push(event),
         }
     }
 
-    /// The local description, then two candidates.
-    fn describe(&mut self, connection: u64, sdp: String) {
-        let mut at = self.now + self.latency() / 10;
-        self.schedule_at(at, Happening::Link { connection, event: LinkEvent::LocalDescription(sdp) });
-        for n in 0..2 {
-            at += Duration::from_millis(1);
-            let candidate =
-                Candidate { candidate: format!("candidate {n}"), sdp_mid: Some("0".into()), sdp_m_line_index: None };
-            self.schedule_at(at, Happening::Link { connection, event: LinkEvent::LocalCandidate(candidate) });
-        }
-    }
-
-    fn set_remote(&mut self, connection: u64, sdp: &str) {
-        let Some(mine) = self.connections.get_mut(&connection) else { return };
-        let words: Vec<&str> = sdp.split(' ').collect();
-        let number = |at: usize| words.get(at).and_then(|word| word.parse().ok());
-        let remote: Option<u64> = number(1);
-        let fits = match mine.role {
-            Role::Answerer => words.first() == Some(&"offer"),
-            // An answer to another connection's offer would be refused by the browser too.
-            Role::Offerer => words.first() == Some(&"answer") && number(2) == Some(connection),
-        };
-        assert!(fits, "seed {}: {:?} {connection} was given `{sdp}`", self.seed, mine.role);
-        mine.remote = remote;
-        let answers = mine.role == Role::Answerer;
-        self.schedule_at(self.now, Happening::Link { connection, event: LinkEvent::RemoteSet });
-        if answers && let Some(remote) = remote {
-            self.describe(connection, format!("answer {connection} {remote}"));
-        }
-        self.try_open(connection);
-    }
-
-    fn try_open(&mut self, connection: u64) {
-        let Some(mine) = self.connections.get(&connection) else { return };
-        let Some(remote) = mine.remote else { return };
-        let Some(theirs) = self.connections.get(&remote) else { return };
-        let ready = mine.candidates > 0 && theirs.candidates > 0 && theirs.remote == Some(connection);
-        if ready && !mine.open && !theirs.open {
-            for end in [connection, remote] {
-                let at = self.now + self.latency();
-                if let Some(end) = self.connections.get_mut(&end) {
-                    end.open = true;
-                }
-                // What the other side sends must not overtake this side's opening.
-                if let Some(other) = self.connections.get_mut(&if end == connection { remote } else { connection }) {
-                    other.sent = at;
-                }
-                self.schedule_at(at, Happening::Link { connection: end, event: LinkEvent::Open });
-            }
-        }
-    }
-
-    /// Sends something to the other end, in order.
-    fn send(&mut self, connection: u64, event: LinkEvent) {
-        let at = self.now + self.latency();
-        let Some(mine) = self.connections.get_mut(&connection) else { return };
-        let Some(remote) = mine.remote.filter(|_| mine.open) else { return };
-        mine.sent = at.max(mine.sent);
-        let at = mine.sent;
-        self.schedule_at(at, Happening::Link { connection: remote, event });
-    }
-
-    fn link_event(&mut self, connection: u64, event: LinkEvent) {
-        let Some(mine) = self.connections.get_mut(&connection) else { return };
-        if mine.closed {
-            return;
-        }
-        mine.closed = matches!(event, LinkEvent::Closed);
-        let (node, link) = (mine.node, mine.link);
-        if self.nodes[node].links.get(&link) == Some(&connection) {
-            self.tell(node, Input::Link { link, event });
-        }
+    fn connection(&self, node: NodeId, link: crate::link::LinkId) -> Option<u64> {
+        self.nodes[node].links.get(&link).copied()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use converge_p2p::room::MAX_QUEUED_MESSAGES;
 use converge_p2p::sim::{Got, NodeId, Sim};
-use converge_p2p::{CloseReason, DisconnectReason, Event, PeerId, PeerState, SendError, Status};
+use converge_p2p::{Activity, CloseReason, DisconnectReason, Event, PeerId, PeerState, SendError, Status};
 use converge_signal::hub;
 
 const S: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ fn a_cleared_slot_is_cleared_everywhere_and_a_reload_starts_afresh() {
     sim.show(nodes[0], "profile", "Ada").unwrap();
     sim.show(nodes[0], "cursor", "1,1").unwrap();
     linked(&mut sim, 10 * S);
-    sim.call(nodes[0], |core, _| core.set_presence("cursor", None)).unwrap();
+    sim.call(nodes[0], |core, now| core.set_presence(now, "cursor", None)).unwrap();
     sim.run_for(S);
     let id = sim.id(nodes[0]);
     assert_eq!(sim.core(nodes[1]).presence_of(id, "cursor"), None);
@@ -179,24 +179,43 @@ fn what_can_t_be_kept_is_refused_and_what_can_t_be_delivered_is_reported() {
 }
 
 #[test]
-fn a_page_that_says_goodbye_is_gone_at_once_and_one_that_crashes_within_seconds() {
+fn a_page_that_says_goodbye_is_gone_at_once() {
     for seed in 0..20 {
-        for (goodbye, within, reason) in [(true, S / 2, DisconnectReason::Left), (false, 6 * S, DisconnectReason::Lost)]
-        {
-            let mut sim = Sim::new(seed);
-            let nodes = sim.open_many(3);
-            linked(&mut sim, 10 * S);
-            let id = sim.id(nodes[1]);
-            if goodbye {
-                sim.close(nodes[1]);
-            } else {
-                sim.crash(nodes[1]);
-            }
-            linked(&mut sim, within);
-            for node in [nodes[0], nodes[2]] {
-                let events = sim.take_events(node);
-                assert!(events.contains(&Event::PeerLeft { peer: id, reason }), "seed {seed}: {events:?}");
-            }
+        let mut sim = Sim::new(seed);
+        let nodes = sim.open_many(3);
+        linked(&mut sim, 10 * S);
+        let id = sim.id(nodes[1]);
+        sim.close(nodes[1]);
+        linked(&mut sim, S / 2);
+        for node in [nodes[0], nodes[2]] {
+            let events = sim.take_events(node);
+            let left = Event::PeerLeft { peer: id, reason: DisconnectReason::Left };
+            assert!(events.contains(&left), "seed {seed}: {events:?}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_crashes_is_doubted_within_seconds_and_gone_within_half_a_minute() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        let nodes = sim.open_many(3);
+        linked(&mut sim, 10 * S);
+        sim.run_for(Duration::from_millis(500 * seed));
+        let id = sim.id(nodes[1]);
+        sim.crash(nodes[1]);
+        sim.run_for(6 * S);
+        for node in [nodes[0], nodes[2]] {
+            let core = sim.core(node);
+            let state = core.peers().into_iter().find(|(peer, _)| *peer == id).map(|(_, state)| state);
+            let doubted = core.activity_of(id) == Activity::Stale || state == Some(PeerState::Unreachable);
+            assert!(doubted, "seed {seed}: {state:?}, {:?}", core.activity_of(id));
+        }
+        linked(&mut sim, 24 * S);
+        for node in [nodes[0], nodes[2]] {
+            let events = sim.take_events(node);
+            let left = Event::PeerLeft { peer: id, reason: DisconnectReason::Lost };
+            assert!(events.contains(&left), "seed {seed}: {events:?}");
         }
     }
 }

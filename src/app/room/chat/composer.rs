@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use converge_p2p::PeerId;
-use converge_p2p::hooks::{Peer, UseChannel, use_peers, use_presence, use_room};
+use converge_p2p::hooks::{Peer, UseChannel, use_peers, use_presence, use_room, use_transfers};
+use converge_p2p::{PeerId, SendError};
 use leptos::ev::{KeyboardEvent, SubmitEvent};
-use leptos::html::{Select, Textarea};
+use leptos::html::{Button, Input, Select, Textarea};
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 
 use super::{Line, Profile, Said, Shared};
 use crate::parts::list;
+use crate::platform;
+use crate::room::name_of;
+use crate::words;
 
 /// Who stops typing for this long is thinking.
 const TYPING_PAUSE: Duration = Duration::from_secs(4);
 
 #[component]
-pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
+pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>) -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
     let Shared { lines, problem, to, ready, .. } = Shared::get();
@@ -42,12 +45,17 @@ pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
             Ok(()) => {
                 let direct = to.get_untracked().map(|peer| format!("direct, to {}", name_of(peer)));
                 let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), from));
-                let (text, direct, time) = (said.text, direct.unwrap_or_default(), String::new());
+                let (text, direct, time) = (said.text.into(), direct.unwrap_or_default(), String::new());
                 lines.push(Line { from, name, text, direct, mine: true, time });
                 field.set_value("");
                 problem.set(String::new());
             }
             // The text stays in the field.
+            Err(SendError::TooLarge { bytes, limit }) => problem.set(format!(
+                "Not sent: a message takes up to {}, and this one has {}. Attach it as a file instead.",
+                words::size(limit as u64),
+                words::size(bytes as u64),
+            )),
             Err(error) => problem.set(format!("Not sent: {error}.")),
         }
         typing.stop();
@@ -73,7 +81,10 @@ pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
             <p class="problem" role="alert">
                 {Signal::<String>::from(problem)}
             </p>
-            <Recipient/>
+            <div class="composer-row">
+                <Recipient/>
+                <Attach button=attach/>
+            </div>
             <div class="composer-row">
                 <label class="visually-hidden" for="message">
                     "Message"
@@ -86,7 +97,8 @@ pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
                     node_ref=field
                     on:keydown=key
                     on:input:target=move |event| {
-                        if event.target().value().is_empty() { typing.stop() } else { typing.start() }
+                        // The text itself may be millions of letters.
+                        if event.target().text_length() == 0 { typing.stop() } else { typing.start() }
                     }
                     on:blur=move |_| typing.stop()
                 ></textarea>
@@ -95,6 +107,59 @@ pub(super) fn Composer(channel: UseChannel<Said>) -> impl IntoView {
                 </button>
             </div>
         </form>
+    }
+    .into_any()
+}
+
+/// Files go to whom messages go.
+#[component]
+fn Attach(button: NodeRef<Button>) -> impl IntoView {
+    let (transfers, peers) = (use_transfers(), use_peers());
+    let Shared { problem, to, ready, .. } = Shared::get();
+    let asleep = Signal::derive(move || !ready.get());
+    let field = NodeRef::<Input>::new();
+    let choose = move |_| {
+        if let Some(field) = field.get_untracked() {
+            field.click();
+        }
+    };
+    let chosen = move |_| {
+        let files = field.get_untracked().map(|field| platform::take_files(&field)).unwrap_or_default();
+        if files.is_empty() {
+            return;
+        }
+        let to = to.get_untracked();
+        if to.is_none() && peers.with_untracked(Vec::is_empty) {
+            return problem.set("Not sent: nobody else is here. Attach the file again when somebody is.".to_owned());
+        }
+        problem.set(String::new());
+        for file in files {
+            let name = file.name().to_owned();
+            if let Err(error) = transfers.send(to, file) {
+                problem.set(format!("{name} was not sent: {error}."));
+            }
+        }
+    };
+    view! {
+        <div class="attach">
+            <label class="visually-hidden" for="file">
+                "File"
+            </label>
+            // Reached by the button, which keyboards and eyes find.
+            <input
+                id="file"
+                class="visually-hidden"
+                type="file"
+                multiple
+                tabindex="-1"
+                disabled=asleep
+                node_ref=field
+                on:change=chosen
+            />
+            <button class="button" type="button" disabled=asleep node_ref=button on:click=choose>
+                "Attach file"
+            </button>
+        </div>
     }
     .into_any()
 }
@@ -142,16 +207,10 @@ fn Recipient() -> impl IntoView {
 
 #[component]
 fn Addressee(peer: Peer) -> impl IntoView {
-    let profile = use_presence::<Profile>().of(peer.id());
     let here = use_peers();
-    // The last one shown is kept, for whoever has gone shows none.
-    let last = StoredValue::new(None);
+    let name = name_of(peer.id());
     let label = Signal::derive(move || {
-        let profile = profile.get();
-        if profile.is_some() {
-            last.set_value(profile);
-        }
-        let name = last.with_value(|last| Profile::name(last.as_ref(), peer.id()));
+        let name = name.get();
         if here.with(|here| here.contains(&peer)) { name } else { format!("{name} (left)") }
     });
     view! { <option value=peer.id().to_string()>{label}</option> }

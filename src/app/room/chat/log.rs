@@ -1,16 +1,21 @@
 //! What has been said.
 
-use converge_p2p::hooks::use_peers;
-use leptos::html::Div;
+use std::sync::Arc;
+
+use converge_p2p::hooks::{use_peers, use_transfers};
+use leptos::html::{Div, P};
 use leptos::prelude::*;
 
 use super::Line;
 use crate::parts::{Avatar, list};
-use crate::platform;
 use crate::room::Shared;
+use crate::{platform, words};
 
 /// Whoever is within this many pixels of the end wants to stay there.
 const AT_END_PX: i32 = 40;
+
+/// A longer text is shown up to this many characters at first: laying out megabytes takes a browser a while.
+const SHOWN_CHARS: usize = 4000;
 
 #[component]
 pub(super) fn Log() -> impl IntoView {
@@ -23,7 +28,10 @@ pub(super) fn Log() -> impl IntoView {
         }
     };
     let numbers = Signal::derive(move || lines.numbers());
+    let transfers = use_transfers().list();
     Effect::new(move |_| {
+        // These take some of the log's place.
+        transfers.track();
         let last = numbers.get().pop().and_then(|number| lines.line(number));
         if last.is_some_and(|line| line.mine) || at_end.get_value() {
             // After the rows have been laid out.
@@ -54,10 +62,45 @@ fn Row(line: Line) -> impl IntoView {
                     <span class="message-direct">{line.direct}</span>
                     <time class="message-time">{line.time}</time>
                 </p>
-                <p class="message-text">{line.text}</p>
+                <Text text=line.text/>
             </div>
         </article>
     }
+}
+
+/// The text, or so much of it as can be shown at once and a button for the rest.
+#[component]
+fn Text(text: Arc<str>) -> impl IntoView {
+    let Some(beginning) = shortened(&text).map(str::to_owned) else {
+        return view! { <p class="message-text">{text.to_string()}</p> }.into_any();
+    };
+    let label = format!("Show all ({})", words::size(text.len() as u64));
+    let shown = RwSignal::new(beginning);
+    let all = RwSignal::new(false);
+    let field = NodeRef::<P>::new();
+    let show_all = move |_| {
+        // The button goes away: the focus must not.
+        if let Some(field) = field.get_untracked() {
+            let _ = field.focus();
+        }
+        shown.set(text.to_string());
+        all.set(true);
+    };
+    let class = Signal::derive(move || if all.get() { "message-text" } else { "message-text cut" }.to_owned());
+    view! {
+        <p class=class tabindex="-1" node_ref=field>
+            {Signal::<String>::from(shown)}
+        </p>
+        <button class="button" type="button" hidden=all on:click=show_all>
+            {label}
+        </button>
+    }
+    .into_any()
+}
+
+/// The beginning of a text that is too long to be shown at once.
+fn shortened(text: &str) -> Option<&str> {
+    text.char_indices().nth(SHOWN_CHARS).map(|(end, _)| &text[..end])
 }
 
 /// What to do in a room where nothing has been said.
@@ -79,5 +122,17 @@ fn Empty(numbers: Signal<Vec<u64>>) -> impl IntoView {
         <p class="empty" hidden=not_quiet>
             "Nothing has been said yet."
         </p>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shortened(&"é".repeat(SHOWN_CHARS)), None);
+        let cut = "é".repeat(SHOWN_CHARS);
+        assert_eq!(shortened(&format!("{cut}é")), Some(cut.as_str()));
     }
 }

@@ -4,7 +4,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use converge_p2p::{Client, CloseReason, DisconnectReason, Event, Events, Json, Options, Postcard, SendError, Status};
+use converge_p2p::{
+    Client, CloseReason, DisconnectReason, Event, Events, Json, Lane, Options, Postcard, SendError, Status,
+};
 use futures_util::{Stream, StreamExt};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -188,8 +190,10 @@ async fn what_can_not_be_joined_or_sent_is_an_error() {
     assert!(Client::join(Options::new("x").server("ftp://example")).is_err());
     let ada = Client::join(options("limits", 1)).unwrap();
     until(|| ada.status() == Status::Connected).await;
+    assert!(matches!(ada.broadcast("chat", &"x".repeat(17_000_000)), Err(SendError::TooLarge { .. })));
     let long = "x".repeat(70_000);
-    assert!(matches!(ada.broadcast("chat", &long), Err(SendError::TooLarge { .. })));
+    let lossy = ada.channel_on::<String>("chat", Lane::LOSSY);
+    assert!(matches!(lossy.broadcast(&long), Err(SendError::TooLarge { .. })));
     assert!(matches!(ada.broadcast("", &1), Err(SendError::Name { .. })));
     assert!(matches!(ada.update_presence(&long), Err(SendError::TooLarge { .. })));
     let nobody = server::identity(9).id();

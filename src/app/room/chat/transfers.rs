@@ -1,0 +1,178 @@
+//! The files on their way to and from the others.
+
+use converge_p2p::hooks::{UseTransfers, use_presence, use_room, use_transfers};
+use converge_p2p::{Event, Transfer, TransferId, TransferState};
+use leptos::html::{Button, Li};
+use leptos::prelude::*;
+
+use super::Profile;
+use crate::parts::list;
+use crate::room::name_of;
+use crate::words;
+
+/// Every transfer, the newest first; nothing, where there is none.
+#[component]
+pub(super) fn Transfers(
+    /// Where the focus goes when a row is removed.
+    attach: NodeRef<Button>,
+) -> impl IntoView {
+    let transfers = use_transfers();
+    let ids = transfers.list();
+    let newest_first = Signal::derive(move || ids.get().into_iter().rev().collect());
+    let none = Signal::derive(move || ids.with(Vec::is_empty));
+    view! {
+        <Announcement/>
+        <ul class="transfers" aria-label="Transfers" hidden=none>
+            {list(newest_first, move |id| transfers.peek(id).map(|first| view! { <Row first attach/> }).into_any())}
+        </ul>
+    }
+    .into_any()
+}
+
+/// Tells those who don't see the list that somebody offers a file, and that one has arrived.
+#[component]
+fn Announcement() -> impl IntoView {
+    let profiles = use_presence::<Profile>();
+    let said = RwSignal::new(String::new());
+    use_room().on_event(move |event| {
+        let Event::Transfer(transfer @ Transfer { outgoing: false, .. }) = event else { return };
+        let name = || Profile::name(profiles.peek(transfer.peer).as_ref(), transfer.peer);
+        match transfer.state {
+            TransferState::Offered => said.set(format!("{} offers you a file.", name())),
+            TransferState::Done => said.set(format!("The file from {} has arrived.", name())),
+            _ => {}
+        }
+    });
+    view! {
+        <p class="visually-hidden" role="status">
+            {Signal::<String>::from(said)}
+        </p>
+    }
+}
+
+#[component]
+fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
+    let transfers = use_transfers();
+    let Transfer { id, peer, outgoing, name, size, .. } = first;
+    let transfer = transfers.get(id);
+    let row = NodeRef::<Li>::new();
+
+    let other = name_of(peer);
+    let with = Signal::derive(move || format!("{} {}", if outgoing { "to" } else { "from" }, other.get()));
+    let text = move |words: fn(&Transfer) -> String| {
+        Signal::derive(move || transfer.with(|transfer| transfer.as_ref().map(words)).unwrap_or_default())
+    };
+    let unless = move |shown: fn(&Transfer) -> bool| {
+        Signal::derive(move || !transfer.with(|transfer| transfer.as_ref().is_some_and(shown)))
+    };
+    let described = format!("transfer-{}", id.number());
+    // What was pressed goes away by that: the focus must not.
+    let button = |label: &'static str, class: &'static str, hidden: Signal<bool>, act: fn(UseTransfers, TransferId)| {
+        let press = move |_| {
+            if let Some(row) = row.get_untracked() {
+                let _ = row.focus();
+            }
+            act(transfers, id);
+        };
+        view! {
+            <button class=class type="button" hidden=hidden aria-describedby=described.clone() on:click=press>
+                {label}
+            </button>
+        }
+        .into_any()
+    };
+    let remove = move |_| {
+        if let Some(attach) = attach.get_untracked() {
+            let _ = attach.focus();
+        }
+        transfers.forget(id);
+    };
+    // It is there by the time that the transfer is done.
+    let saved = Signal::derive(move || {
+        let arrived = transfer.with(|it| it.as_ref().is_some_and(|it| !it.outgoing && it.state == TransferState::Done));
+        arrived.then(|| transfers.saved(id)).flatten()
+    });
+    let not_saved = Signal::derive(move || saved.with(Option::is_none));
+    view! {
+        <li class="transfer" data-state=text(|it| word(&it.state).to_owned()) tabindex="-1" node_ref=row>
+            <p class="transfer-file">
+                <span class="transfer-name" id=described.clone()>
+                    {name.clone()}
+                </span>
+                <span class="transfer-size">{words::size(size)}</span>
+            </p>
+            <p class="transfer-doing">
+                <span class="transfer-with">{with}</span>
+                <span class="transfer-state">{text(state)}</span>
+                <span class="transfer-part">{text(part)}</span>
+            </p>
+            <progress
+                class="transfer-progress"
+                aria-label=name.clone()
+                max=size.max(1).to_string()
+                value=text(|it| done(it).to_string())
+            ></progress>
+            <div class="transfer-actions">
+                {button("Accept", "button primary", unless(is_offered_here), UseTransfers::accept)}
+                {button("Decline", "button", unless(is_offered_here), UseTransfers::decline)}
+                {button("Cancel", "button", unless(|it| !it.state.is_over() && !is_offered_here(it)), UseTransfers::cancel)}
+                <a class="button primary" download=name.clone() href=saved hidden=not_saved>
+                    <span class="transfer-save">"Save " {name.clone()}</span>
+                </a>
+                <button
+                    class="button quiet"
+                    type="button"
+                    hidden=unless(|it| it.state.is_over())
+                    aria-describedby=described.clone()
+                    on:click=remove
+                >
+                    "Remove"
+                </button>
+            </div>
+        </li>
+    }
+    .into_any()
+}
+
+/// Whether it is this person's to say if they want it.
+fn is_offered_here(transfer: &Transfer) -> bool {
+    !transfer.outgoing && transfer.state == TransferState::Offered
+}
+
+/// The state, for style sheets.
+fn word(state: &TransferState) -> &'static str {
+    match state {
+        TransferState::Offered => "offered",
+        TransferState::Moving => "moving",
+        TransferState::Done => "done",
+        TransferState::Declined => "declined",
+        TransferState::Cancelled => "cancelled",
+        _ => "failed",
+    }
+}
+
+/// The state, for people.
+fn state(transfer: &Transfer) -> String {
+    match &transfer.state {
+        TransferState::Moving if transfer.outgoing => "sending".to_owned(),
+        TransferState::Moving => "receiving".to_owned(),
+        TransferState::Failed(error) => format!("failed: {error}"),
+        other => word(other).to_owned(),
+    }
+}
+
+/// How much has arrived, while it is under way.
+fn part(transfer: &Transfer) -> String {
+    if transfer.state != TransferState::Moving || transfer.size == 0 {
+        return String::new();
+    }
+    // Wider than any size times a hundred.
+    let percent = u128::from(transfer.moved) * 100 / u128::from(transfer.size);
+    format!("{percent} %")
+}
+
+/// What the bar shows, of `size.max(1)`.
+fn done(transfer: &Transfer) -> u64 {
+    // A file of no bytes has arrived whole, too.
+    if transfer.state == TransferState::Done { transfer.size.max(1) } else { transfer.moved }
+}

@@ -1,0 +1,179 @@
+//! What can be told about a room's links: for people who wonder why two pages don't hear each other.
+
+use std::time::Duration;
+
+use converge_signal::PeerId;
+use serde::Serialize;
+
+use crate::event::{Activity, PeerState, Status};
+
+/// The state of a room and of every link in it, as plain data; it serialises to JSON with these names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RoomReport {
+    /// This peer.
+    pub id: Option<PeerId>,
+    /// How the room is doing.
+    pub status: Status,
+    /// Whether the browser says that there is a network.
+    pub online: bool,
+    /// How many STUN addresses the server has given.
+    pub stun_servers: usize,
+    /// How many TURN addresses it has given. Without any, about one pair in ten on the internet can't be linked.
+    pub turn_servers: usize,
+    /// The links, one for each other member, in the order in which they came.
+    pub links: Vec<LinkReport>,
+}
+
+/// The state of the link to one member.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LinkReport {
+    /// The member.
+    pub peer: PeerId,
+    /// How it can be reached.
+    pub state: PeerState,
+    /// What it does.
+    pub activity: Activity,
+    /// Whether the server lists it. One that it doesn't may have lost its socket, or be gone.
+    pub listed: bool,
+    /// What happened to the link last.
+    pub last_change: LinkChange,
+    /// How long ago that was, in milliseconds.
+    pub changed_ms: u64,
+    /// How long ago anything was heard on it, in milliseconds.
+    pub heard_ms: Option<u64>,
+    /// The round-trip time that pings have shown last, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// How many attempts to make a link have failed since the last success.
+    pub failures: u32,
+    /// How often ICE was restarted on the present connection.
+    pub restarts: u32,
+    /// How many connections there have been.
+    pub connections: u32,
+    /// Bytes sent on data channels, all connections together.
+    pub sent_bytes: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Bytes of reliable messages that the member has not acknowledged yet.
+    pub queued_bytes: usize,
+    /// Which way the packets take, where the browser has said so.
+    pub path: Option<LinkPath>,
+}
+
+/// Which way packets take: the nominated ICE candidate pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LinkPath {
+    /// This side's candidate type: `host`, `srflx`, `prflx` or `relay` (RFC 8445 section 4).
+    pub local: String,
+    /// The other side's.
+    pub remote: String,
+    /// `udp` or `tcp`.
+    pub protocol: String,
+    /// The browser's own measure of the round-trip time, in milliseconds.
+    pub rtt_ms: Option<u32>,
+}
+
+impl LinkPath {
+    /// Whether a TURN server carries the packets.
+    pub fn is_relayed(&self) -> bool {
+        self.local == "relay" || self.remote == "relay"
+    }
+}
+
+/// What happened to a link last, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LinkChange {
+    /// The member was met; nothing has been tried yet.
+    Met,
+    /// A connection is being made.
+    Dialling,
+    /// The link opened.
+    Opened,
+    /// The link opened again, and what was under way has been resumed.
+    Resumed,
+    /// ICE reports that packets don't get through.
+    Disconnected,
+    /// ICE is being restarted: the network changed, or packets don't get through.
+    Restarting,
+    /// Packets get through again.
+    Recovered,
+    /// The connection was closed or failed; another is being made.
+    Lost,
+    /// The member answers no pings; another connection is being made.
+    Silent,
+    /// No connection came about in time.
+    DialFailed,
+    /// The member came back in a later life.
+    Replaced,
+    /// The member's page speaks another version of the link protocol.
+    Version,
+    /// The member's page has other lanes.
+    Lanes,
+    /// The member broke the link protocol.
+    Protocol,
+    /// All members together sent more at once than this page can hold.
+    Overload,
+}
+
+/// Why two members are not linked, or not well: the first that applies, most useful first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Diagnosis {
+    /// All is well.
+    Fine,
+    /// All is well, through a relay.
+    Relayed,
+    /// This device has no network.
+    Offline,
+    /// The member's page must be reloaded, or this one: they are of different versions.
+    Version,
+    /// The member sends what no converge page sends.
+    Protocol,
+    /// The link is being mended.
+    Mending,
+    /// The member does not answer and the server has lost it: asleep, or gone.
+    Asleep,
+    /// The server that would introduce the two is out of reach.
+    ServerUnreachable,
+    /// The first attempt is under way.
+    Connecting,
+    /// No way was found between the two, and there is no relay to go through.
+    NoRelay,
+    /// No way was found between the two, not even through the relay.
+    NoWay,
+}
+
+impl RoomReport {
+    /// What is to be said about one link.
+    pub fn diagnose(&self, link: &LinkReport) -> Diagnosis {
+        match (link.state, link.last_change) {
+            (_, LinkChange::Version | LinkChange::Lanes) => Diagnosis::Version,
+            (_, LinkChange::Protocol) => Diagnosis::Protocol,
+            _ if !self.online => Diagnosis::Offline,
+            (PeerState::Connected, _) if link.activity == Activity::Stale => {
+                if link.listed {
+                    Diagnosis::Mending
+                } else {
+                    Diagnosis::Asleep
+                }
+            }
+            (PeerState::Connected, _) if link.path.as_ref().is_some_and(LinkPath::is_relayed) => Diagnosis::Relayed,
+            (PeerState::Connected, _) => Diagnosis::Fine,
+            _ if !matches!(self.status, Status::Connected) => Diagnosis::ServerUnreachable,
+            _ if !link.listed => Diagnosis::Asleep,
+            (PeerState::Unreachable, _) if self.turn_servers == 0 => Diagnosis::NoRelay,
+            (PeerState::Unreachable, _) => Diagnosis::NoWay,
+            _ if link.connections > 0 => Diagnosis::Mending,
+            _ => Diagnosis::Connecting,
+        }
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -85,8 +85,12 @@ impl RoomCore {
         let Stage::Open(liveness) = &mut link.stage else { return };
         let pulse = liveness.check(now, late, &timings);
         let restart = link.healing.restart_at.is_some_and(|at| now >= at);
-        if link.healing.heal_by.is_some_and(|by| now >= by) && !late {
-            return self.link_lost(now, id, LinkChange::Lost);
+        if link.healing.heal_by.is_some_and(|by| now >= by) {
+            if !late {
+                return self.link_lost(now, id, LinkChange::Lost);
+            }
+            // It may have healed while this machine slept, and nobody has heard of it yet.
+            link.healing.heal_by = Some(now + timings.probe);
         }
         match pulse {
             Pulse::Ping(token) => self.tell(id, &Frame::Ping(token)),

@@ -300,6 +300,8 @@ fn random_schedule(seed: u64) {
     for node in (0..pages).filter(|node| sim.is_open(*node)).collect::<Vec<_>>() {
         sim.tell(node, Input::Online(true));
     }
+    // The longest stall is over.
+    sim.run_for(20 * S);
     linked(&mut sim, 120 * S);
     let open: Vec<NodeId> = (0..pages).filter(|node| sim.is_open(*node)).collect();
     let joined = |sim: &Sim| open.iter().all(|node| sim.core(*node).status() == Status::Connected);

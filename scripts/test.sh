@@ -36,7 +36,7 @@ test_p2p() { cargo test --quiet -p converge-p2p --features sim; }
 test_hooks() { cargo test --quiet -p converge-p2p --features hooks --lib && cargo test --quiet -p converge-p2p --features hooks --doc; }
 test_app() { cargo test --quiet -p converge-app --features ssr; }
 test_server() { cargo test --quiet -p converge --no-default-features --features ssr --bin converge; }
-test_browser() { WASM_BINDGEN_TEST_TIMEOUT=120 cargo test -p converge-p2p "${on_wasm[@]}" --features hooks --test browser; }
+test_browser() { WASM_BINDGEN_TEST_TIMEOUT=120 cargo test -p converge-p2p "${on_wasm[@]}" --features hooks --test browser --test bulk -- --nocapture; }
 # Applications of their own, with their own lock files.
 examples() {
   local root=$PWD target example name

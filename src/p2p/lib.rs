@@ -14,6 +14,18 @@
 //! what is sent before a link is open waits for it. **Presence** is what a member shows of itself in named slots, the
 //! newest value of which everybody knows, who comes later too. **Channels** are named streams of messages of one type.
 //!
+//! # Links that heal
+//! A link is doubted when a ping goes unanswered, its ICE restarted, and its connection replaced where that doesn't help;
+//! [`Timings`] says when. What a reliable [`Lane`] accepts is numbered and acknowledged, and goes on over the next
+//! connection: it arrives once and in order, or [`Event::Undelivered`] says that it may not have. A member is gone when it
+//! says so, or when neither the server lists it nor anything was heard of it for [`Timings::gone`]. What it does is its
+//! [`Activity`]; how it is connected, or why not, a [`LinkReport`].
+//!
+//! # Much data
+//! Messages may have up to 16 MiB ([`wire::MAX_PAYLOAD_BYTES`]). Each lane to each peer holds at most
+//! [`room::MAX_QUEUED_BYTES`], and refuses more; who awaits [`Client::ready`] before sending holds about
+//! [`room::READY_BYTES`]. Files ([`Client::send_file`]) are never held as a whole.
+//!
 //! # Where it runs
 //! In browsers, where it needs WebSocket and WebRTC; everything else it uses (Web Locks, storage) it can do without.
 //! Elsewhere it compiles, joins nothing and has nobody in it, so that a page can be rendered on the server.

@@ -245,6 +245,7 @@ async fn a_request_that_nobody_waits_for_is_dropped_on_both_sides() {
     let late = ask().timeout(Duration::from_millis(300)).await;
     assert_eq!(late, Err(RequestError::Timeout));
     assert_eq!(begun.get(), 1);
+    until(|| dropped.get()).await;
 
     dropped.set(false);
     let mut cancelled = ask();

@@ -46,13 +46,16 @@ examples() {
     (cd "$example" && cargo fmt --check && lint --target $wasm --target-dir "$target" && cargo build --quiet --locked --target $wasm --target-dir "$target") &&
       wasm-bindgen --target web --out-dir "$target/$name-site" "$target/$wasm/debug/$name.wasm" || return 1
   done
+  (cd bench/links && lint --target $wasm --target-dir "$target") || return 1
   (cd "$root/end2end" && npx playwright test --config examples.config.ts)
 }
 # cargo-leptos adds the flag itself.
 build() { env -u RUSTFLAGS cargo leptos build; }
 end_to_end() { (cd end2end && npx playwright test); }
 
-step "format" cargo fmt --all --check
+format() { cargo fmt --all --check && (cd fuzz && cargo fmt --check) && (cd bench/links && cargo fmt --check); }
+
+step "format" format
 step "lint signal" lint_signal
 step "test signal" test_signal
 step "lint p2p" lint_p2p

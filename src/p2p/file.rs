@@ -68,7 +68,7 @@ impl LocalFile {
 
     #[cfg(target_family = "wasm")]
     pub(crate) fn blob(&self) -> Option<Blob> {
-        self.blob.as_ref().map(|blob| Blob::clone(blob))
+        self.blob.as_deref().cloned()
     }
 }
 

@@ -334,7 +334,7 @@ const LINK_FACTS: Facts<LinkReport, 9> = [
     ("Received", |link| words::size(link.received_bytes)),
     ("Queued", |link| words::size(link.queued_bytes as u64)),
     ("Attempts", |link| {
-        format!("{} connections, {} ICE restarts, {} failed", link.connections, link.restarts, link.failures)
+        format!("connections: {}, ICE restarts: {}, failed: {}", link.connections, link.restarts, link.failures)
     }),
 ];
 

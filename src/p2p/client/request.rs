@@ -42,7 +42,7 @@ struct Reply {
 }
 
 impl Waiting {
-    #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser gets replies"))]
+    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a browser gets replies"))]
     pub(crate) fn fulfil(&self, result: Result<Payload, RequestError>) {
         let waker = {
             let mut reply = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -281,6 +281,9 @@ impl Session {
         let Some(reliable) = self.lanes.get_mut(lane.index()).and_then(Option::as_mut) else { return };
         if reliable.inc.owes_much() {
             acknowledge(lane, &mut reliable.inc, link, out);
+            if !self.lanes.iter().flatten().any(|lane| lane.inc.owes()) {
+                self.ack_at = None;
+            }
         } else if reliable.inc.owes() {
             self.ack_at.get_or_insert(now + timings.ack);
         }

@@ -88,7 +88,8 @@ struct Inner {
     links: HashMap<LinkId, Link>,
     /// A connection for the next link, while one is expected.
     prepared: Option<Prepared>,
-    timer: Option<(Time, Timeout)>,
+    /// When it fires; none if it has.
+    timer: Option<(Option<Time>, Timeout)>,
     page: Option<Page>,
     /// This peer's presence, for it may be set before there is a core and outlives a core.
     presence: Own,
@@ -407,23 +408,28 @@ impl Inner {
         }
     }
 
-    /// Keeps the one timer. One that is set to fire too early is left alone: it will be set anew when it does.
+    /// Keeps the one timer. One that is set to fire too early is left alone: it will be set anew when it does. So is one
+    /// that is late: whoever sets it anew with each message that comes before it keeps it from ever firing.
     fn set_timer(&mut self) {
         let Some(wake) = self.core.as_mut().and_then(RoomCore::next_wakeup) else {
             self.timer = None;
             return;
         };
-        if self.timer.as_ref().is_some_and(|(at, _)| *at <= wake && *at > self.now()) {
+        if self.timer.as_ref().is_some_and(|(at, _)| at.is_some_and(|at| at <= wake)) {
             return;
         }
-        let wait = wake.since(self.now()).as_micros().div_ceil(1000);
+        let now = self.now();
+        let wait = wake.since(now).as_micros().div_ceil(1000);
         let wait = i32::try_from(wait).unwrap_or(i32::MAX);
-        let at = self.now() + Duration::from_millis(u64::from(wait.unsigned_abs()));
+        let at = now + Duration::from_millis(u64::from(wait.unsigned_abs()));
         let weak = self.this.clone();
         self.timer = Timeout::new(wait, move || {
             let Some(driver) = weak.upgrade() else { return };
             let mut inner = driver.borrow_mut();
             // The handler that is running lives until the next one is set.
+            if let Some((at, _)) = &mut inner.timer {
+                *at = None;
+            }
             let now = inner.now();
             if inner.core.as_mut().and_then(RoomCore::next_wakeup).is_some_and(|wake| wake > now) {
                 return inner.set_timer();
@@ -431,7 +437,7 @@ impl Inner {
             drop(inner);
             pass(&driver, Input::Timeout);
         })
-        .map(|timeout| (at, timeout));
+        .map(|timeout| (Some(at), timeout));
     }
 }
 

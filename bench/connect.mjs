@@ -1,30 +1,14 @@
 // How long it takes the second tab of a room to have an open link, beside two RTCPeerConnections wired by hand in plain
 // JavaScript on one page; and what a visitor downloads. Prints `RESULT name=value unit`.
-import { spawn } from 'node:child_process';
 import { get } from 'node:http';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { chromium } from '@playwright/test';
 import launch from '../end2end/chromium.js';
+import { median, result, serve } from './common.mjs';
 
 const PAIRS = 20;
-const root = resolve(fileURLToPath(import.meta.url), '../..');
-const binary = process.env.CONVERGE_BIN ?? join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'release/converge');
 
-const server = spawn(binary, ['--addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-const url = await new Promise((found, failed) => {
-  createInterface(server.stdout).on('line', (line) => line.startsWith('listening on ') && found(line.slice(13)));
-  server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));
-  server.once('error', failed);
-});
+const { url, stop } = await serve();
 const browser = await chromium.launch(launch);
-
-const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
 
 // One browser with tabs, as people have it. Tabs say themselves how far they are: asking them would run the asker's
 // script in the middle of what is measured.
@@ -134,15 +118,15 @@ try {
   }
   const link = median(ours.map((times) => times.link));
   const floor = median(theirs);
-  console.log(`RESULT connect_ratio=${(link / floor).toFixed(2)} x`);
-  console.log(`RESULT connect_ms=${link.toFixed(1)} ms`);
-  console.log(`RESULT connect_welcome_ms=${median(ours.map((times) => times.welcome)).toFixed(1)} ms`);
-  console.log(`RESULT raw_connect_ms=${floor.toFixed(1)} ms`);
+  result('connect_ratio', link / floor, 2, 'x');
+  result('connect_ms', link, 1, 'ms');
+  result('connect_welcome_ms', median(ours.map((times) => times.welcome)), 1, 'ms');
+  result('raw_connect_ms', floor, 1, 'ms');
   const rejoin = median(ours.map((times) => times.calm));
-  console.log(`RESULT connect_calm_ratio=${(rejoin / median(calm)).toFixed(2)} x`);
-  console.log(`RESULT connect_calm_ms=${rejoin.toFixed(1)} ms`);
-  console.log(`RESULT raw_connect_calm_ms=${median(calm).toFixed(1)} ms`);
-  console.log(`RESULT navigation_to_link_ms=${median(ours.map((times) => times.navigation)).toFixed(1)} ms`);
+  result('connect_calm_ratio', rejoin / median(calm), 2, 'x');
+  result('connect_calm_ms', rejoin, 1, 'ms');
+  result('raw_connect_calm_ms', median(calm), 1, 'ms');
+  result('navigation_to_link_ms', median(ours.map((times) => times.navigation)), 1, 'ms');
 
   // What the page asks for: its script, and whatever that imports, and the program.
   const page = await tab('/r/size', 'converge:welcome');
@@ -150,8 +134,8 @@ try {
   const code = [...new Set(loaded.map((name) => new URL(name).pathname))].filter((path) => /\.(js|wasm)$/.test(path));
   let bytes = 0;
   for (const path of code) bytes += await download(path);
-  console.log(`RESULT bundle_brotli_kb=${(bytes / 1000).toFixed(1)} kB`);
+  result('bundle_brotli_kb', bytes / 1000, 1, 'kB');
 } finally {
   await browser.close();
-  server.kill();
+  stop();
 }

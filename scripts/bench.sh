@@ -3,4 +3,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo leptos build --release --precompress
+
+# What bench/links.mjs runs in its page: an application of its own, made small as the page's own program is.
+target=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/bench
+wasm=wasm32-unknown-unknown
+(cd bench/links && cargo build --release --locked --target $wasm --target-dir "$target")
+wasm-bindgen --target web --out-dir "$target/links" "$target/$wasm/release/links.wasm"
+PATH="$PATH:$PWD/node_modules/.bin" wasm-opt -Oz --enable-bulk-memory --enable-nontrapping-float-to-int \
+  --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
+  "$target/links/links_bg.wasm" -o "$target/links/links_bg.wasm"
+
+node bench/links.mjs
 node bench/connect.mjs

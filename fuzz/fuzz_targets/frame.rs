@@ -4,7 +4,7 @@
 //! not always written as the same bytes. But what is written never is longer, and reads as the same again.
 #![no_main]
 
-use converge_p2p::wire::{Body, FILE, FIRST, Frame, Hello, MORE, Packet, WHOLE};
+use converge_p2p::wire::{Body, FILE, FIRST, Frame, Hello, MORE, PACK, Packet, WHOLE, unpack};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -25,9 +25,15 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(Body::decode(&again[1..]), Ok(body));
     }
     let Ok(packet) = Packet::decode(bytes) else { return };
+    if let Packet::Pack(mut bodies) = packet {
+        while let Ok((_, length)) = unpack(&mut bodies) {
+            assert!(length < bytes.len());
+        }
+    }
     let again = match &packet {
         Packet::Whole(body) => body.encode().expect("it fitted before"),
         Packet::First { total, bytes } => [&head(FIRST, total), *bytes].concat(),
+        Packet::Pack(bytes) => [&[PACK], *bytes].concat(),
         Packet::More(bytes) => [&[MORE], *bytes].concat(),
         Packet::File { transfer, offset, bytes } => [&head(FILE, &(transfer, offset)), *bytes].concat(),
         Packet::Control(frame) => frame.encode().expect("it fitted before"),

@@ -20,6 +20,10 @@ const GRANT: usize = 192 * 1024;
 /// The same for lane 2, whose mark is 256 KiB.
 const BULK_GRANT: usize = 256 * 1024;
 
+/// A frame takes at least this much of the grant: to a browser a frame is worth some kilobytes, however small it is. Who
+/// sends many small messages at once thus has the later ones wait a moment, and they go together.
+const FRAME_COST: usize = 4 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct Session {
     token: u32,
@@ -63,7 +67,7 @@ pub(crate) fn transmit(link: &mut Link, lane: Lane, frame: Arc<[u8]>, out: &mut 
     let id = link.id;
     let Some(flow) = link.flows.get_mut(lane.index()) else { return };
     link.sent_bytes += frame.len() as u64;
-    flow.grant = flow.grant.saturating_sub(frame.len());
+    flow.grant = flow.grant.saturating_sub(frame.len().max(FRAME_COST));
     out.push_back(Output::SendFrame { link: id, lane, frame });
     if flow.grant == 0 && !flow.waiting {
         flow.waiting = true;
@@ -363,6 +367,13 @@ mod tests {
                     to.whole(*lane, frame.len()).unwrap();
                     got.push(frame[1..].to_vec());
                 }
+                Packet::Pack(mut bodies) => {
+                    while !bodies.is_empty() {
+                        let (body, bytes) = crate::wire::unpack(&mut bodies).unwrap();
+                        to.whole(*lane, bytes).unwrap();
+                        got.push(body.encode().unwrap()[1..].to_vec());
+                    }
+                }
                 Packet::First { total, bytes } => to.first(*lane, total, bytes).unwrap(),
                 Packet::More(bytes) => {
                     if let Taken::Joined(body) = to.more(*lane, bytes).unwrap() {
@@ -423,6 +434,34 @@ mod tests {
             greet(&mut one, &mut two);
             assert_eq!((one.waiting(), one.waiting_bytes()), (0, 0));
         }
+    }
+
+    #[test]
+    fn many_small_messages_go_together_once_they_wait() {
+        let (mut one, mut two) = pair();
+        let (mut link, mut out) = (link(), VecDeque::new());
+        for number in 0..1000u16 {
+            assert!(one.push(NOW, Lane::RELIABLE, body(&number.to_le_bytes())));
+            one.pump(&mut link, &mut out);
+        }
+        let single = frames(&mut out);
+        assert_eq!(single.len(), GRANT / FRAME_COST, "the first ones don't wait");
+        let mut got = deliver(&single, &mut two);
+        // The connection ends under what comes next, and it goes together again on another.
+        writable(&mut link, Lane::RELIABLE);
+        one.pump(&mut link, &mut out);
+        let lost = frames(&mut out).len();
+        assert!(lost < 4, "{lost} frames");
+        assert_eq!(greet(&mut one, &mut two), (Met::Resumed, Met::Resumed));
+        link = self::link();
+        one.pump(&mut link, &mut out);
+        let again = frames(&mut out);
+        assert!(again.iter().all(|(_, frame)| frame.len() <= crate::wire::MAX_PACK_BYTES));
+        got.extend(deliver(&again, &mut two));
+        let sent: Vec<Vec<u8>> = (0..1000u16).map(|number| body(&number.to_le_bytes())[1..].to_vec()).collect();
+        assert!(got == sent, "each once, and in order");
+        greet(&mut one, &mut two);
+        assert_eq!(one.waiting(), 0);
     }
 
     #[test]

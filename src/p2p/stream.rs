@@ -5,12 +5,12 @@
 //! keeps order and repeats what is lost, so nothing need be numbered on the wire while a connection lasts.
 //!
 //! A message that fits a frame is sent as it is kept, its first byte being [`wire::WHOLE`]; a larger one is split
-//! into [`wire::FIRST`] and [`wire::MORE`] parts.
+//! into [`wire::FIRST`] and [`wire::MORE`] parts; small ones that wait together go as one [`wire::PACK`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::wire::{self, MAX_MESSAGE_BYTES, MORE, WireError};
+use crate::wire::{self, MAX_MESSAGE_BYTES, MAX_PACK_BYTES, MORE, PACK, WireError};
 
 /// At most this many messages wait for a peer on one lane, or for its acknowledgement.
 pub const MAX_QUEUED_MESSAGES: usize = 4096;
@@ -22,6 +22,12 @@ pub const MAX_QUEUED_BYTES: usize = MAX_MESSAGE_BYTES + 64 * 1024;
 /// link, and little enough to hold for each peer.
 pub const READY_BYTES: usize = 1024 * 1024;
 pub(crate) const READY_MESSAGES: usize = MAX_QUEUED_MESSAGES / 2;
+
+/// Messages of up to so many bytes go together where several wait: a larger one costs little more than its bytes.
+const SMALL_BYTES: usize = 1024;
+
+/// What is written in front of each of them, at most.
+const LENGTH_BYTES: usize = 2;
 
 /// The receiver acknowledges at the latest after so much, whatever its timers do.
 const ACK_MESSAGES: u32 = 64;
@@ -78,6 +84,9 @@ impl Outgoing {
     /// The next frame for a connection that takes frames of up to `limit` bytes.
     pub(crate) fn frame(&mut self, limit: usize) -> Option<Arc<[u8]>> {
         let index = usize::try_from(self.next.messages - self.base).ok()?;
+        if let Some(frame) = self.pack(index, limit) {
+            return Some(frame);
+        }
         let message = self.queue.get(index)?;
         // Without the byte in front.
         let total = message.len() - 1;
@@ -95,6 +104,29 @@ impl Outgoing {
         } else {
             self.next.bytes = end as u64;
         }
+        self.tried = self.tried.max(self.next);
+        Some(frame.into())
+    }
+
+    /// Several small messages as one frame, from the one at `index` on; none if fewer than two wait there.
+    fn pack(&mut self, index: usize, limit: usize) -> Option<Arc<[u8]>> {
+        let limit = limit.min(MAX_PACK_BYTES);
+        let mut bytes = 1;
+        let waiting = self.queue.iter().skip(index);
+        let small = waiting.take_while(|message| {
+            bytes += LENGTH_BYTES + message.len();
+            message.len() <= SMALL_BYTES && bytes <= limit
+        });
+        let count = if self.next.bytes == 0 { small.count() } else { 0 };
+        if count < 2 {
+            return None;
+        }
+        let mut frame = Vec::with_capacity(limit);
+        frame.push(PACK);
+        for message in self.queue.iter().skip(index).take(count) {
+            wire::pack(&mut frame, &message[1..]);
+        }
+        self.next.messages += count as u64;
         self.tried = self.tried.max(self.next);
         Some(frame.into())
     }

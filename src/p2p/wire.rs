@@ -13,8 +13,9 @@
 //! | 65 | first | length of the body in all: varint; its first bytes |
 //! | 66 | more | the bytes that follow |
 //! | 67 | file | transfer: varint; offset: varint; bytes of the file |
+//! | 68 | pack | one body after the other, each behind its length: varint |
 //!
-//! `first` and `more` make a body that is too long for one frame. Whole and split bodies travel on reliable lanes only, are
+//! `first` and `more` make a body that is too long for one frame, `pack` one frame of bodies that waited together. Whole and split bodies travel on reliable lanes only, are
 //! counted there, and acknowledged: after a lost connection the next one goes on where the hello says.
 //!
 //! All else is a [`Frame`] in postcard (<https://postcard.jamesmunns.com/wire-format>): a byte that names the frame, then
@@ -95,6 +96,13 @@ pub const FIRST: u8 = 65;
 pub const MORE: u8 = 66;
 /// Begins a piece of a file.
 pub const FILE: u8 = 67;
+
+/// Begins a frame of several whole bodies.
+pub const PACK: u8 = 68;
+
+/// A frame of several bodies has at most this many bytes: enough that what a frame costs no longer matters, little enough
+/// to be on its way at once.
+pub const MAX_PACK_BYTES: usize = 16 * 1024;
 
 const MAGIC: &[u8; 3] = b"cvg";
 
@@ -331,6 +339,8 @@ pub struct Value<'a> {
 pub enum Packet<'a> {
     /// A whole body.
     Whole(Body<'a>),
+    /// Several whole bodies, to be taken apart by [`unpack`].
+    Pack(&'a [u8]),
     /// The first part of a body.
     First {
         /// The body's length.
@@ -368,6 +378,10 @@ impl<'a> Packet<'a> {
                 Ok(Packet::First { total, bytes })
             }
             MORE => Ok(Packet::More(rest)),
+            PACK => {
+                within("pack", bytes.len(), MAX_PACK_BYTES)?;
+                if rest.is_empty() { Err(WireError::Malformed) } else { Ok(Packet::Pack(rest)) }
+            }
             FILE => {
                 let ((transfer, offset), bytes) = postcard::take_from_bytes(rest).map_err(|_| WireError::Malformed)?;
                 Ok(Packet::File { transfer, offset, bytes })
@@ -448,6 +462,24 @@ impl<'a> Body<'a> {
         }
         Ok(body)
     }
+}
+
+/// Takes the next body off what a [`Packet::Pack`] holds; with its length.
+///
+/// # Errors
+/// If there is no body there.
+pub fn unpack<'a>(pack: &mut &'a [u8]) -> Result<(Body<'a>, usize), WireError> {
+    let (length, rest): (u32, _) = postcard::take_from_bytes(pack).map_err(|_| WireError::Malformed)?;
+    let length = usize::try_from(length).map_err(|_| WireError::Malformed)?;
+    let (body, rest) = rest.split_at_checked(length).ok_or(WireError::Malformed)?;
+    *pack = rest;
+    Ok((Body::decode(body)?, length))
+}
+
+/// Puts a body at the end of a frame of several.
+pub(crate) fn pack(frame: &mut Vec<u8>, body: &[u8]) {
+    frame.extend_from_slice(&head(PACK, &(body.len() as u64))[1..]);
+    frame.extend_from_slice(body);
 }
 
 /// The head of a split body's first part.
@@ -538,6 +570,16 @@ mod tests {
         assert_eq!(first(300), [FIRST, 0xac, 2]);
         assert_eq!(Packet::decode(&[FIRST, 0xac, 2, 7]).unwrap(), Packet::First { total: 300, bytes: &[7] });
         assert_eq!(Packet::decode(&[MORE, 7]).unwrap(), Packet::More(&[7]));
+        let mut frame = vec![PACK];
+        for request in [7, 8] {
+            pack(&mut frame, &Body::Cancel(request).encode().unwrap()[1..]);
+        }
+        assert_eq!(frame, [PACK, 2, 3, 7, 2, 3, 8]);
+        let Packet::Pack(mut bodies) = Packet::decode(&frame).unwrap() else { panic!("it is a pack") };
+        assert_eq!(unpack(&mut bodies).unwrap(), (Body::Cancel(7), 2));
+        assert_eq!(unpack(&mut bodies).unwrap(), (Body::Cancel(8), 2));
+        assert!(bodies.is_empty() && unpack(&mut bodies).is_err());
+        assert!(Packet::decode(&[PACK]).is_err() && Packet::decode(&vec![PACK; MAX_PACK_BYTES + 1]).is_err());
         assert_eq!(file(5, 300), [FILE, 5, 0xac, 2]);
         let piece = Packet::File { transfer: 5, offset: 300, bytes: &[7] };
         assert_eq!(Packet::decode(&[FILE, 5, 0xac, 2, 7]).unwrap(), piece);

@@ -1,5 +1,7 @@
 //! Doing what the core asks.
 
+use wasm_bindgen_futures::spawn_local;
+
 use super::link::Link;
 use super::prepared::Prepared;
 use super::socket::Socket;
@@ -98,7 +100,9 @@ impl Inner {
             }
             Output::AwaitWritable { link, lane } => {
                 if self.links.get(&link).is_some_and(|made| made.await_writable(lane)) {
-                    self.answer(link, LinkEvent::Writable { lane });
+                    // Not at once: what is sent until this turn of the event loop ends can go together then.
+                    let tell = self.link_events(link);
+                    spawn_local(async move { tell(LinkEvent::Writable { lane }) });
                 }
             }
             Output::CloseLink { link } => {

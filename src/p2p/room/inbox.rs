@@ -14,7 +14,7 @@ use crate::report::LinkChange;
 use crate::session;
 use crate::stream::{Place, Taken};
 use crate::timer::Time;
-use crate::wire::{Body, Frame, MAX_MESSAGE_BYTES, Packet, Value, WireError};
+use crate::wire::{self, Body, Frame, MAX_MESSAGE_BYTES, Packet, Value, WireError};
 
 pub(super) fn owned(value: Value<'_>) -> Payload {
     Payload { codec: value.codec, bytes: value.bytes.to_vec() }
@@ -78,6 +78,14 @@ impl RoomCore {
             Packet::Whole(body) => {
                 peer.session.whole(lane, bytes.len())?;
                 self.body(now, id, lane, body)?;
+            }
+            Packet::Pack(mut rest) => {
+                while !rest.is_empty() {
+                    let (body, bytes) = wire::unpack(&mut rest)?;
+                    let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+                    peer.session.whole(lane, bytes)?;
+                    self.body(now, id, lane, body)?;
+                }
             }
             Packet::First { total, bytes } => peer.session.first(lane, total, bytes)?,
             Packet::More(bytes) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use converge_p2p::room::{Config, FileEvent, Input, LinkEvent, Output, RoomCore};
 use converge_p2p::wire::{
-    Answer, Body, FILE, FIRST, Frame, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_SLOTS, MORE,
+    Answer, Body, FILE, FIRST, Frame, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_SLOTS, MORE, PACK,
     Value, WHOLE,
 };
 use converge_p2p::{
@@ -610,6 +610,21 @@ fn bombs_and_floods() {
         ("a first part without bytes", PROTOCOL, |b| b.send(Lane::RELIABLE, [FIRST, 100])),
         ("a first part that is all of it", PROTOCOL, |b| b.send(Lane::RELIABLE, [FIRST, 2, 0, 0])),
         ("a part without a first one", PROTOCOL, |b| b.send(Lane::RELIABLE, [MORE, 1, 2, 3])),
+        ("a pack of nothing", PROTOCOL, |b| b.send(Lane::RELIABLE, [PACK])),
+        ("a pack whose last body is cut", PROTOCOL, |b| b.send(Lane::RELIABLE, [PACK, 2, 3, 7, 2, 3])),
+        ("a pack of a body of 4 GiB", PROTOCOL, |b| b.send(Lane::RELIABLE, [PACK, 0xff, 0xff, 0xff, 0xff, 0x0f, 3, 7])),
+        ("a pack of empty bodies", PROTOCOL, |b| b.send(Lane::RELIABLE, [PACK, 0, 0, 0, 0])),
+        ("a pack that is too long", PROTOCOL, |b| {
+            b.send(Lane::RELIABLE, [&[PACK][..], &[2, 3, 7].repeat(6000)].concat())
+        }),
+        ("a pack on the lossy lane", PROTOCOL, |b| b.send(Lane::LOSSY, [PACK, 2, 3, 7])),
+        ("a pack within a message", PROTOCOL, |b| {
+            b.send(Lane::RELIABLE, [FIRST, 100, 1]);
+            b.send(Lane::RELIABLE, [PACK, 2, 3, 7]);
+        }),
+        ("a pack of thousands of cancellations of nothing", Ignored, |b| {
+            b.send(Lane::RELIABLE, [&[PACK][..], &[2, 3, 7].repeat(5000)].concat());
+        }),
         ("an empty part", PROTOCOL, |b| {
             b.send(Lane::RELIABLE, [FIRST, 100, 1]);
             b.send(Lane::RELIABLE, [MORE]);

@@ -58,8 +58,13 @@ use crate::lane::Lane;
 /// The version of the frames.
 pub const VERSION: u8 = 2;
 
-/// The largest frame, in bytes: what RFC 8841 lets one send to a peer that names no limit of its own.
-pub const MAX_FRAME_BYTES: usize = 65_536;
+/// The largest frame, in bytes: 64 KiB and what stands before them, so that a message of that size goes in one. Larger
+/// ones would hold up the other lanes, for SCTP sends one message after the other. A peer that takes less
+/// (`sctp.maxMessageSize`) gets smaller ones.
+pub const MAX_FRAME_BYTES: usize = 66 * 1024;
+
+/// What every peer takes that names no limit of its own (RFC 8841 section 6.1).
+const COMMON_FRAME_BYTES: usize = 65_536;
 
 /// A peer that takes no frames of this size can't be linked to: presence and negotiation are not split.
 pub const MIN_FRAME_BYTES: usize = 20 * 1024;
@@ -71,7 +76,7 @@ pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_PAYLOAD_BYTES: usize = MAX_MESSAGE_BYTES - MAX_NAME_BYTES - 16;
 
 /// The largest payload on a lane that is not reliable, in bytes: such messages are not split.
-pub const MAX_LOOSE_BYTES: usize = MAX_FRAME_BYTES - MAX_NAME_BYTES - 16;
+pub const MAX_LOOSE_BYTES: usize = COMMON_FRAME_BYTES - MAX_NAME_BYTES - 16;
 
 /// A channel's or slot's name has at most this many bytes.
 pub const MAX_NAME_BYTES: usize = 64;

@@ -649,7 +649,7 @@ fn bombs_and_floods() {
             for lane in [Lane::RELIABLE, Lane::BULK] {
                 // 16 MiB as a varint.
                 b.send(lane, [FIRST, 0x80, 0x80, 0x80, 0x08, 0]);
-                let part = [&[MORE][..], &vec![0; MAX_FRAME_BYTES - 1]].concat();
+                let part = [&[MORE][..], &vec![0; 65_535]].concat();
                 for _ in 0..255 {
                     b.send(lane, &part);
                 }

@@ -17,8 +17,8 @@ use crate::wire::{Frame, Hello, WireError};
 /// A lane's send buffer is granted this much whenever it has drained to its low-water mark: with that mark of 64 KiB it
 /// holds at most 256 KiB, some round trips of a fast link (browsers fail a channel that holds more than 16 MiB).
 const GRANT: usize = 192 * 1024;
-/// The same for lane 2, whose mark is 256 KiB.
-const BULK_GRANT: usize = 256 * 1024;
+/// The same for lane 2, whose mark is 256 KiB: 768 KiB at most keep a link busy while this page does something else.
+const BULK_GRANT: usize = 512 * 1024;
 
 /// A frame takes at least this much of the grant: to a browser a frame is worth some kilobytes, however small it is. Who
 /// sends many small messages at once thus has the later ones wait a moment, and they go together.

@@ -31,7 +31,7 @@ const LENGTH_BYTES: usize = 2;
 
 /// The receiver acknowledges at the latest after so much, whatever its timers do.
 const ACK_MESSAGES: u32 = 64;
-const ACK_BYTES: usize = 128 * 1024;
+const ACK_BYTES: usize = 256 * 1024;
 
 /// A place in the sequence of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -119,6 +119,13 @@ pub enum LinkChange {
     Overload,
 }
 
+impl LinkChange {
+    /// The two pages could not talk: until they can, this says more than that another try came to nothing.
+    pub(crate) fn is_misfit(self) -> bool {
+        matches!(self, Self::Version | Self::Lanes | Self::Protocol | Self::Overload)
+    }
+}
+
 /// Why two members are not linked, or not well: the first that applies, most useful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,6 +141,8 @@ pub enum Diagnosis {
     Version,
     /// The member sends what no converge page sends.
     Protocol,
+    /// More was sent at once than this page can hold.
+    Overload,
     /// The link is being mended.
     Mending,
     /// The member does not answer and the server has lost it: asleep, or gone.
@@ -154,6 +163,7 @@ impl RoomReport {
         match (link.state, link.last_change) {
             (_, LinkChange::Version | LinkChange::Lanes) => Diagnosis::Version,
             (_, LinkChange::Protocol) => Diagnosis::Protocol,
+            (_, LinkChange::Overload) => Diagnosis::Overload,
             _ if !self.online => Diagnosis::Offline,
             (PeerState::Connected, _) if link.activity == Activity::Stale => {
                 if link.listed {

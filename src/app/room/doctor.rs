@@ -273,6 +273,10 @@ fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> String {
             "Not connected: what {name}'s page sends makes no sense to this one. The others are not affected. {name} \
              should load the page again."
         ),
+        Diagnosis::Overload => format!(
+            "Not connected: more was sent to this page at once than it can hold, so it has closed the link to {name}. The \
+             others are not affected. It is tried again by itself in a while."
+        ),
         Diagnosis::Mending => format!(
             "The link to {name} was lost and is being mended. Messages and files of both sides wait, and go on where they \
              were. That takes some seconds; there is nothing to do."
@@ -372,6 +376,7 @@ fn change_words(change: LinkChange) -> &'static str {
         LinkChange::Version => "another version of the page",
         LinkChange::Lanes => "another set of lanes",
         LinkChange::Protocol => "the protocol was broken",
+        LinkChange::Overload => "too much came at once",
         _ => "something new",
     }
 }

@@ -300,7 +300,7 @@ impl RoomCore {
         let change = match met {
             session::Met::Resumed => LinkChange::Resumed,
             session::Met::Anew(given_up) => {
-                self.lost_memory(now, id, given_up);
+                self.lost_memory(id, given_up);
                 LinkChange::Opened
             }
         };
@@ -339,7 +339,7 @@ impl RoomCore {
                 _ => LinkChange::Protocol,
             },
         );
-        self.begin_anew(now, id);
+        self.begin_anew(id);
         self.link_failed(now, id);
         self.emit(Event::PeerUnreachable { peer: id });
     }

@@ -264,7 +264,7 @@ impl RoomCore {
                     self.end_link(now, member.id, DisconnectReason::Replaced);
                     self.changed(now, member.id, LinkChange::Replaced);
                     // Its page has no memory of ours.
-                    self.begin_anew(now, member.id);
+                    self.begin_anew(member.id);
                 }
             }
         }
@@ -381,7 +381,7 @@ impl RoomCore {
             peer.evict_at.get_or_insert(gone);
         }
         // What is known already says more.
-        if !matches!(peer.change, LinkChange::Version | LinkChange::Lanes | LinkChange::Protocol) {
+        if !peer.change.is_misfit() {
             self.changed(now, id, LinkChange::DialFailed);
         }
         if first {
@@ -409,15 +409,15 @@ impl RoomCore {
     }
 
     /// The two sides' memories of each other no longer fit: what depends on them ends.
-    pub(super) fn begin_anew(&mut self, now: Time, id: PeerId) {
+    pub(super) fn begin_anew(&mut self, id: PeerId) {
         let token = self.random.u32(..);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let given_up = peer.session.forget(token);
-        self.lost_memory(now, id, given_up);
+        self.lost_memory(id, given_up);
     }
 
     /// What depended on a session ends with it.
-    pub(super) fn lost_memory(&mut self, _now: Time, id: PeerId, given_up: usize) {
+    pub(super) fn lost_memory(&mut self, id: PeerId, given_up: usize) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let (asks, moving) = (std::mem::take(&mut peer.asks), std::mem::take(&mut peer.moving));
         if given_up > 0 {

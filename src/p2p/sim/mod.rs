@@ -20,6 +20,7 @@
 mod file;
 mod net;
 mod rtc;
+mod scene;
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -30,6 +31,7 @@ use converge_signal::{Nonce, PeerId, TopicHash};
 pub use self::file::{Sink, Source, pattern};
 use self::net::{Happening, Scheduled, Socket};
 use self::rtc::Connection;
+pub use self::scene::{config, entrance, server_says};
 use crate::codec::Payload;
 use crate::error::SendError;
 use crate::event::{Event, PeerState};

@@ -15,11 +15,11 @@
 use std::alloc::System;
 use std::time::Duration;
 
-use converge_p2p::room::{Config, Input, LinkEvent, Output, RoomCore};
+use converge_p2p::room::{Input, LinkEvent, Output, RoomCore};
+use converge_p2p::sim::{config, entrance};
 use converge_p2p::wire::{Body, Frame, Hello, Value};
-use converge_p2p::{Event, Identity, Lane, LinkId, Payload, PeerId, Sdp, Time, Timings};
-use converge_signal::protocol::{Limits, Member, Offerer, ServerMessage, VERSION, Welcome};
-use converge_signal::{Nonce, TopicHash};
+use converge_p2p::{Event, Identity, Lane, LinkId, Payload, PeerId, Sdp, Time};
+use converge_signal::protocol::Member;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -51,36 +51,17 @@ struct Bench {
     messages: u64,
 }
 
-fn server(message: &ServerMessage) -> Input {
-    Input::SocketFrame(serde_json::to_string(message).unwrap())
-}
-
 impl Bench {
     /// The link is open and greeted.
     fn new() -> Self {
         let now = Time::from_micros(1_000_000);
-        let config = Config {
-            topic: TopicHash::from_bytes([7; 32]),
-            identity: Identity::from_secret(&[3; 32], 1),
-            origin: String::new(),
-            seed: 1,
-            timings: Timings::default(),
-            lanes: Vec::new(),
-        };
         let other = Identity::from_secret(&[1; 32], 1).id();
-        let core = RoomCore::new(now, config);
+        let core = RoomCore::new(now, config(Identity::from_secret(&[3; 32], 1), Vec::new()));
         let mut bench = Self { core, now, other, link: None, lanes: Vec::new(), frames: 0, acks: 0, messages: 0 };
         bench.drain();
-        bench.input(Input::SocketOpen);
-        let limits = Limits { max_frame_bytes: 65536, max_topic_members: 32 };
-        bench.input(server(&ServerMessage::Challenge { v: VERSION, nonce: Nonce::from_bytes([1; 32]), limits }));
-        bench.input(server(&ServerMessage::Welcome(Welcome {
-            seq: 2,
-            offerer: Offerer::Newcomer,
-            members: vec![Member { id: other, incarnation: 1, seq: 1 }],
-            total: 2,
-            ice_servers: Vec::new(),
-        })));
+        for input in entrance(2, vec![Member { id: other, incarnation: 1, seq: 1 }]) {
+            bench.input(input);
+        }
         bench.link(LinkEvent::LocalDescription(Sdp::Offer("offer".into())));
         bench.link(LinkEvent::Open { max_message: 262_144 });
         let hello = Hello { token: 5, yours: 0, lanes: bench.lanes.clone(), received: vec![(0, 0); 2], activity: 0 };

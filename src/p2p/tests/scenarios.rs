@@ -11,11 +11,6 @@ use converge_signal::hub;
 
 const S: Duration = Duration::from_secs(1);
 
-fn linked(sim: &mut Sim, within: Duration) {
-    let done = sim.run_until(within, Sim::all_linked);
-    assert!(done, "seed {}: {:?}", sim.seed(), sim.unlinked());
-}
-
 fn texts(got: &[Got], from: PeerId) -> Vec<&str> {
     got.iter().filter(|got| got.from == from).map(|got| got.text.as_str()).collect()
 }
@@ -48,7 +43,7 @@ fn pages_that_join_together_all_link_and_hear_each_other() {
         for seed in 0..10 {
             let mut sim = Sim::new(seed);
             let nodes = sim.open_many(pages);
-            linked(&mut sim, 10 * S);
+            sim.link_all(10 * S);
             everybody_hears_everybody(&mut sim, &nodes, 5);
         }
     }
@@ -62,7 +57,7 @@ fn pages_that_join_one_by_one_all_link_and_hear_each_other() {
             let mut nodes = Vec::new();
             for _ in 0..pages {
                 nodes.push(sim.open());
-                linked(&mut sim, 10 * S);
+                sim.link_all(10 * S);
             }
             everybody_hears_everybody(&mut sim, &nodes, 5);
         }
@@ -82,7 +77,7 @@ fn everyone_has_everyone_s_newest_presence_late_joiners_too() {
             sim.show(*node, "profile", "while joining").unwrap();
             sim.show(*node, "cursor", "0,0").unwrap();
         }
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         for round in 0..20 {
             for node in &nodes {
                 sim.show(*node, "cursor", &format!("{round},{node}")).unwrap();
@@ -90,7 +85,7 @@ fn everyone_has_everyone_s_newest_presence_late_joiners_too() {
             sim.run_for(Duration::from_millis(16));
         }
         let late = sim.open();
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         assert!(sim.run_until(2 * S, |sim| sim.all_know("profile") && sim.all_know("cursor")), "seed {seed}");
         assert_eq!(sim.core(late).presence("profile"), None, "what others show never becomes one's own");
         let seen = sim.core(late).presence_of(sim.id(nodes[3]), "cursor").unwrap();
@@ -104,14 +99,14 @@ fn a_cleared_slot_is_cleared_everywhere_and_a_reload_starts_afresh() {
     let nodes = sim.open_many(3);
     sim.show(nodes[0], "profile", "Ada").unwrap();
     sim.show(nodes[0], "cursor", "1,1").unwrap();
-    linked(&mut sim, 10 * S);
+    sim.link_all(10 * S);
     sim.call(nodes[0], |core, now| core.set_presence(now, "cursor", None)).unwrap();
     sim.run_for(S);
     let id = sim.id(nodes[0]);
     assert_eq!(sim.core(nodes[1]).presence_of(id, "cursor"), None);
     assert!(sim.core(nodes[1]).presence_of(id, "profile").is_some());
     sim.reload(nodes[0], false);
-    linked(&mut sim, 20 * S);
+    sim.link_all(20 * S);
     sim.run_for(S);
     assert_eq!(sim.core(nodes[1]).presence_of(id, "profile"), None, "the new life has shown nothing yet");
     sim.show(nodes[0], "profile", "Ada again").unwrap();
@@ -123,7 +118,7 @@ fn a_direct_message_reaches_its_target_alone() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         let nodes = sim.open_many(4);
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         sim.send_to(nodes[0], nodes[2], "for you").unwrap();
         sim.run_for(S);
         for node in &nodes {
@@ -150,7 +145,7 @@ fn what_is_sent_before_the_link_opens_arrives_when_it_does_in_order() {
         for word in &words {
             sim.broadcast(first, word).unwrap();
         }
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         sim.run_for(S);
         assert_eq!(texts(&sim.messages(second), sim.id(first)), words);
     }
@@ -183,10 +178,10 @@ fn a_page_that_says_goodbye_is_gone_at_once() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         let nodes = sim.open_many(3);
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         let id = sim.id(nodes[1]);
         sim.close(nodes[1]);
-        linked(&mut sim, S / 2);
+        sim.link_all(S / 2);
         for node in [nodes[0], nodes[2]] {
             let events = sim.take_events(node);
             let left = Event::PeerLeft { peer: id, reason: DisconnectReason::Left };
@@ -200,7 +195,7 @@ fn a_page_that_crashes_is_doubted_within_seconds_and_gone_within_half_a_minute()
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         let nodes = sim.open_many(3);
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         sim.run_for(Duration::from_millis(500 * seed));
         let id = sim.id(nodes[1]);
         sim.crash(nodes[1]);
@@ -211,7 +206,7 @@ fn a_page_that_crashes_is_doubted_within_seconds_and_gone_within_half_a_minute()
             let doubted = core.activity_of(id) == Activity::Stale || state == Some(PeerState::Unreachable);
             assert!(doubted, "seed {seed}: {state:?}, {:?}", core.activity_of(id));
         }
-        linked(&mut sim, 24 * S);
+        sim.link_all(24 * S);
         for node in [nodes[0], nodes[2]] {
             let events = sim.take_events(node);
             let left = Event::PeerLeft { peer: id, reason: DisconnectReason::Lost };
@@ -224,11 +219,11 @@ fn a_page_that_crashes_is_doubted_within_seconds_and_gone_within_half_a_minute()
 fn a_crash_is_noticed_by_silence_alone_when_the_server_is_away_too() {
     let mut sim = Sim::new(5);
     let nodes = sim.open_many(3);
-    linked(&mut sim, 10 * S);
+    sim.link_all(10 * S);
     sim.stop_server();
     sim.run_for(S);
     sim.crash(nodes[2]);
-    linked(&mut sim, 30 * S);
+    sim.link_all(30 * S);
     assert_eq!(sim.core(nodes[0]).status(), Status::Reconnecting);
 }
 
@@ -237,7 +232,7 @@ fn the_server_dies_and_returns_and_no_link_is_lost() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         let mut nodes = sim.open_many(3);
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         for node in &nodes {
             sim.take_events(*node);
         }
@@ -257,7 +252,7 @@ fn the_server_dies_and_returns_and_no_link_is_lost() {
             assert!(!lost, "seed {seed}: {events:?}");
         }
         nodes.push(sim.open());
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         everybody_hears_everybody(&mut sim, &nodes, 5);
     }
 }
@@ -267,13 +262,13 @@ fn a_broken_socket_is_nobody_else_s_business() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         let nodes = sim.open_many(3);
-        linked(&mut sim, 10 * S);
+        sim.link_all(10 * S);
         for node in &nodes {
             sim.take_events(*node);
         }
         sim.cut_socket(nodes[1]);
         sim.run_for(30 * S);
-        linked(&mut sim, S);
+        sim.link_all(S);
         for node in &nodes {
             let events = sim.take_events(*node);
             let noise = |e: &Event| !matches!(e, Event::Connected { .. } | Event::Status(_));
@@ -288,10 +283,10 @@ fn both_sides_reload_at_the_same_moment() {
         for goodbye in [true, false] {
             let mut sim = Sim::new(seed);
             let nodes = sim.open_many(2);
-            linked(&mut sim, 10 * S);
+            sim.link_all(10 * S);
             sim.reload(nodes[0], goodbye);
             sim.reload(nodes[1], goodbye);
-            linked(&mut sim, 25 * S);
+            sim.link_all(25 * S);
             everybody_hears_everybody(&mut sim, &nodes, 3);
         }
     }
@@ -305,7 +300,7 @@ fn a_reload_in_the_middle_of_a_negotiation() {
         // Somewhere between the first frame and the open link.
         sim.run_for(Duration::from_millis(10 + 5 * seed));
         sim.reload(nodes[(seed % 2) as usize], seed % 3 == 0);
-        linked(&mut sim, 30 * S);
+        sim.link_all(30 * S);
         everybody_hears_everybody(&mut sim, &nodes, 3);
     }
 }
@@ -316,7 +311,7 @@ fn lost_signalling_messages_only_cost_time() {
         let mut sim = Sim::new(seed);
         sim.weather.signal_loss = 0.1;
         let nodes = sim.open_many(5);
-        linked(&mut sim, 300 * S);
+        sim.link_all(300 * S);
         everybody_hears_everybody(&mut sim, &nodes, 3);
     }
 }
@@ -326,7 +321,7 @@ fn a_full_room_closes_with_its_reason_and_leaves_the_others_alone() {
     let settings = hub::Settings { max_topic_members: 2, ..hub::Settings::default() };
     let mut sim = Sim::with_settings(1, settings);
     let nodes = sim.open_many(2);
-    linked(&mut sim, 10 * S);
+    sim.link_all(10 * S);
     let third = sim.open();
     sim.run_for(5 * S);
     assert_eq!(sim.core(third).status(), Status::Closed(CloseReason::RoomFull));
@@ -335,7 +330,7 @@ fn a_full_room_closes_with_its_reason_and_leaves_the_others_alone() {
     sim.close(nodes[1]);
     sim.run_for(S);
     sim.reload(third, true);
-    linked(&mut sim, 10 * S);
+    sim.link_all(10 * S);
 }
 
 #[test]
@@ -396,7 +391,7 @@ fn a_thousand_random_schedules_leave_no_stuck_pair() {
     for seed in seeds {
         let mut sim = Sim::new(seed);
         random_schedule(&mut sim);
-        linked(&mut sim, 120 * S);
+        sim.link_all(120 * S);
         assert!(sim.run_until(5 * S, |sim| sim.all_know("profile")), "seed {seed}: presence");
         let open: Vec<NodeId> = (0..sim.pages()).filter(|node| sim.is_open(*node)).collect();
         let joined = |sim: &Sim| open.iter().all(|node| sim.core(*node).status() == Status::Connected);

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "hooks")]
 pub(crate) use self::channel::receive;
 pub use self::channel::{BadMessage, Channel, Messages, Received};
-pub use self::events::{Events, MAX_WAITING_EVENTS};
+pub use self::events::{Events, MAX_WAITING_BYTES, MAX_WAITING_EVENTS};
 pub use self::ready::{Ready, To};
 pub(crate) use self::request::{Answer, Waiting};
 pub use self::request::{Request, Serving};
@@ -71,7 +71,18 @@ impl Client {
     /// Everything that happens from now on. Each call returns a stream of its own, which ends when the client is
     /// dropped.
     pub fn events(&self) -> Events {
-        Events::new(|source| self.subscribe(move |event| source.push(event)))
+        self.events_that(|_| true)
+    }
+
+    /// Those events of which this is true.
+    pub(crate) fn events_that(&self, wanted: impl Fn(&Event) -> bool + 'static) -> Events {
+        Events::new(|source| {
+            self.subscribe(move |event| {
+                if wanted(event) {
+                    source.push(event);
+                }
+            })
+        })
     }
 
     /// Calls `sink` with everything that happens, until the subscription is dropped.

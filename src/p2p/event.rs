@@ -273,3 +273,16 @@ pub enum Event {
         events: u64,
     },
 }
+
+impl Event {
+    /// How many bytes its payload has.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Message { payload, .. }
+            | Self::Request { payload, .. }
+            | Self::PresenceChanged { value: Some(payload), .. }
+            | Self::Reply { result: Ok(payload), .. } => payload.bytes.len(),
+            _ => 0,
+        }
+    }
+}

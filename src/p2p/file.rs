@@ -1,15 +1,6 @@
 //! A file to send.
 
-#[cfg(target_family = "wasm")]
-use send_wrapper::SendWrapper;
-#[cfg(target_family = "wasm")]
-use wasm_bindgen::{JsCast, JsValue};
-#[cfg(target_family = "wasm")]
-use web_sys::{Blob, BlobPropertyBag, File};
-
-/// What a blob is called until it is [named](LocalFile::named).
-#[cfg(target_family = "wasm")]
-const NAMELESS: &str = "file";
+use crate::driver::Content;
 
 /// A file or blob of this page, to be [sent](crate::Client::send_file).
 ///
@@ -28,21 +19,17 @@ pub struct LocalFile {
     name: String,
     mime: String,
     size: u64,
-    /// None where the browser had no memory for it: then it can't be read.
-    #[cfg(target_family = "wasm")]
-    blob: Option<SendWrapper<Blob>>,
+    content: Content,
 }
 
 impl LocalFile {
+    pub(crate) fn new(name: String, mime: String, size: u64, content: Content) -> Self {
+        Self { name, mime, size, content }
+    }
+
     /// A file of these bytes.
     pub fn from_bytes(name: impl Into<String>, mime: impl Into<String>, bytes: &[u8]) -> Self {
-        Self {
-            name: name.into(),
-            mime: mime.into(),
-            size: bytes.len() as u64,
-            #[cfg(target_family = "wasm")]
-            blob: typed_blob(&js_sys::Array::of1(&js_sys::Uint8Array::from(bytes)), "").ok().map(SendWrapper::new),
-        }
+        Self::new(name.into(), mime.into(), bytes.len() as u64, Content::from_bytes(bytes))
     }
 
     /// The same under another name. A `Blob` has none of its own.
@@ -66,35 +53,10 @@ impl LocalFile {
         self.size
     }
 
-    #[cfg(target_family = "wasm")]
-    pub(crate) fn blob(&self) -> Option<Blob> {
-        self.blob.as_deref().cloned()
+    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a browser reads files"))]
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
     }
-}
-
-#[cfg(target_family = "wasm")]
-impl From<File> for LocalFile {
-    fn from(file: File) -> Self {
-        let name = file.name();
-        Self::from(file.unchecked_into::<Blob>()).named(name)
-    }
-}
-
-#[cfg(target_family = "wasm")]
-impl From<Blob> for LocalFile {
-    fn from(blob: Blob) -> Self {
-        // A whole number, and exact up to eight petabytes.
-        let size = blob.size() as u64;
-        Self { name: NAMELESS.to_owned(), mime: blob.type_(), size, blob: Some(SendWrapper::new(blob)) }
-    }
-}
-
-/// A blob of these parts: byte arrays or other blobs.
-#[cfg(target_family = "wasm")]
-pub(crate) fn typed_blob(parts: &js_sys::Array, mime: &str) -> Result<Blob, JsValue> {
-    let options = BlobPropertyBag::new();
-    options.set_type(mime);
-    Blob::new_with_blob_sequence_and_options(parts, &options)
 }
 
 /// The media type that a received file is kept with.

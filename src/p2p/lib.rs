@@ -69,8 +69,8 @@ use browser as driver;
 use inert as driver;
 
 pub use client::{
-    BadMessage, Channel, Client, Events, LinkWatch, MAX_WAITING_EVENTS, Messages, PROFILE, Ready, Received, Request,
-    Serving, To,
+    BadMessage, Channel, Client, Events, LinkWatch, MAX_WAITING_BYTES, MAX_WAITING_EVENTS, Messages, PROFILE, Ready,
+    Received, Request, Serving, To,
 };
 pub use codec::{Codec, CodecError, Json, Payload, Postcard, Raw};
 pub use converge_signal::protocol::ErrorCode;

@@ -44,7 +44,7 @@ impl Files {
         on_event: impl FnOnce(FileEvent) + 'static,
     ) {
         let Some(source) = self.sources.get(&transfer) else { return };
-        let (weak, blob) = (Rc::downgrade(source), source.blob());
+        let (weak, blob) = (Rc::downgrade(source), source.content().blob());
         spawn_local(async move {
             let read = match blob {
                 Some(blob) => store::read(&blob, offset, bytes).await,

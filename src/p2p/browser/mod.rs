@@ -5,6 +5,7 @@
 //! a weak reference. When the last handle is dropped the room is left and everything closed.
 
 mod api;
+mod blob;
 mod calls;
 mod channel;
 mod ext;
@@ -31,6 +32,7 @@ use send_wrapper::SendWrapper;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Performance;
 
+pub(crate) use self::blob::Content;
 use self::calls::Calls;
 pub(crate) use self::calls::Responding;
 use self::files::Files;

@@ -8,9 +8,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, File};
 
+use super::blob;
 use super::ext::{Directory, FileHandle, Writable, get, reason};
 use super::tab::random_bytes;
-use crate::file::typed_blob;
 
 /// The folder in the private file system.
 const FOLDER: &str = "converge";
@@ -176,7 +176,7 @@ impl InMemory {
     }
 
     fn put_together(&mut self) -> Result<(), String> {
-        let blob = typed_blob(&self.pieces, "").map_err(|error| reason(&error))?;
+        let blob = blob::typed(&self.pieces, "").map_err(|error| reason(&error))?;
         self.blobs.push(&blob);
         self.pieces.set_length(0);
         self.bytes = 0;
@@ -185,7 +185,7 @@ impl InMemory {
 
     fn finish(&mut self, mime: &str) -> Result<Blob, String> {
         self.put_together()?;
-        typed_blob(&self.blobs, mime).map_err(|error| reason(&error))
+        blob::typed(&self.blobs, mime).map_err(|error| reason(&error))
     }
 }
 

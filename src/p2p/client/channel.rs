@@ -113,7 +113,11 @@ impl<T, C: Codec<T>> Channel<T, C> {
 
     /// The messages that arrive on this channel from now on; what is no value of its type comes as an error.
     pub fn messages(&self) -> Messages<T, C> {
-        Messages { events: self.client.events(), name: self.name.clone(), number: 0, types: PhantomData }
+        let name = self.name.clone();
+        // What comes on other channels is not kept for this one's reader.
+        let events =
+            self.client.events_that(move |event| matches!(event, Event::Message { channel, .. } if *channel == name));
+        Messages { events, name: self.name.clone(), number: 0, types: PhantomData }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::event::Event;
 /// [`Event::Lagged`].
 pub const MAX_WAITING_EVENTS: usize = 4096;
 
+/// And at most this many bytes of payloads, beside the newest: four of the largest messages.
+pub const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
 /// What happens in a room. See [`Client::events`](crate::Client::events).
 pub struct Events {
     queue: Arc<Mutex<Queue>>,
@@ -32,6 +35,8 @@ impl Events {
 #[derive(Default)]
 struct Queue {
     events: VecDeque<Event>,
+    /// What the payloads of these have.
+    bytes: usize,
     dropped: u64,
     /// Nothing more will come.
     ended: bool,
@@ -69,16 +74,26 @@ impl Drop for Source {
 
 impl Queue {
     fn push(&mut self, event: Event) {
-        if self.events.len() >= MAX_WAITING_EVENTS {
-            self.events.pop_front();
+        let bytes = event.payload_bytes();
+        while self.events.len() >= MAX_WAITING_EVENTS || self.bytes + bytes > MAX_WAITING_BYTES {
+            if self.pop_oldest().is_none() {
+                break;
+            }
             self.dropped += 1;
         }
+        self.bytes += bytes;
         self.events.push_back(event);
+    }
+
+    fn pop_oldest(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.bytes -= event.payload_bytes();
+        Some(event)
     }
 
     fn pop(&mut self) -> Option<Event> {
         match std::mem::take(&mut self.dropped) {
-            0 => self.events.pop_front(),
+            0 => self.pop_oldest(),
             events => Some(Event::Lagged { events }),
         }
     }
@@ -106,7 +121,10 @@ impl Stream for Events {
 
 #[cfg(test)]
 mod tests {
+    use converge_signal::PeerId;
+
     use super::*;
+    use crate::codec::Payload;
 
     #[test]
     fn a_slow_reader_is_told_how_much_it_missed() {
@@ -117,5 +135,24 @@ mod tests {
         assert_eq!(queue.pop(), Some(Event::Lagged { events: 3 }));
         assert_eq!(queue.pop(), Some(Event::Lagged { events: 3 }), "the oldest one kept");
         assert_eq!(queue.events.len(), MAX_WAITING_EVENTS - 1);
+    }
+
+    #[test]
+    fn a_slow_reader_holds_few_large_messages() {
+        let message = |bytes| Event::Message {
+            from: PeerId::from_bytes([1; 32]),
+            channel: "c".into(),
+            direct: false,
+            payload: Payload { codec: 0, bytes: vec![0; bytes] },
+        };
+        let mut queue = Queue::default();
+        for _ in 0..6 {
+            queue.push(message(MAX_WAITING_BYTES / 4));
+        }
+        assert_eq!((queue.events.len(), queue.dropped), (4, 2));
+        queue.push(message(MAX_WAITING_BYTES + 1));
+        assert_eq!((queue.events.len(), queue.dropped), (1, 6), "the newest is kept whatever its size");
+        while queue.pop().is_some() {}
+        assert_eq!(queue.bytes, 0);
     }
 }

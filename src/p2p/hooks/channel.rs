@@ -124,7 +124,7 @@ where
     room.on_event(move |event| match receive::<T, C>(event, name, number.try_get_value().unwrap_or_default()) {
         Some(Ok(message)) => {
             number.try_update_value(|number| *number += 1);
-            let surplus = sizes.try_update_value(|sizes| sizes.push(size_of_payload(event))).unwrap_or_default();
+            let surplus = sizes.try_update_value(|sizes| sizes.push(event.payload_bytes())).unwrap_or_default();
             channel.messages.try_update(|messages| {
                 messages.drain(..surplus.min(messages.len()));
                 messages.push(message);
@@ -262,13 +262,6 @@ where
     /// The last message that was no `T`.
     pub fn error(self) -> Signal<Option<BadMessage>> {
         self.error.into()
-    }
-}
-
-fn size_of_payload(event: &Event) -> usize {
-    match event {
-        Event::Message { payload, .. } => payload.bytes.len(),
-        _ => 0,
     }
 }
 

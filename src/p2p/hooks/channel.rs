@@ -12,7 +12,6 @@ use super::room::{Room, use_room};
 use crate::client::{BadMessage, Channel, Received, To, receive};
 use crate::codec::{Codec, Json};
 use crate::error::{RequestError, SendError};
-use crate::event::Event;
 use crate::lane::Lane;
 
 /// How many messages [`UseChannel::messages`] keeps.

@@ -1,37 +1,21 @@
-//! Much data, and connections that are closed under it. A page of its own, for WebAssembly's memory never shrinks: beside
-//! other tests nobody could say what this one needs.
-#![cfg(target_family = "wasm")]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "server.rs"]
-#[allow(dead_code)]
-mod server;
+//! Much data, and connections that are closed under it. `scripts/test.sh` runs these in a page of their own: WebAssembly's
+//! memory never shrinks, so beside other tests nobody could say what this needs.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use converge_p2p::room::READY_BYTES;
-use converge_p2p::{Client, Event, Lane, PeerState, Raw};
+use converge_p2p::{Event, Lane, Raw};
 use futures_util::{FutureExt, StreamExt};
 use js_sys::{ArrayBuffer, WebAssembly};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::{console_log, wasm_bindgen_test};
 
-use crate::server::{close_newest_connection, options, until};
-
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::server::{close_newest_connection, pair};
 
 const PIECE: usize = 64 * 1024;
 const PIECES: usize = 1024;
-
-async fn pair(topic: &str) -> (Client, Client) {
-    server::start();
-    let (ada, ben) = (Client::join(options(topic, 1)).unwrap(), Client::join(options(topic, 2)).unwrap());
-    let connected = |client: &Client| client.peers().iter().any(|(_, state)| *state == PeerState::Connected);
-    until(|| connected(&ada) && connected(&ben)).await;
-    (ada, ben)
-}
 
 /// WebAssembly's memory never shrinks: what it has grown by is what was needed at the worst moment.
 fn memory() -> u32 {

@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::server::{self, open_connections, options, until};
+use crate::server::{self, linked, open_connections, options, pair, until};
 
 #[wasm_bindgen(inline_js = r#"
 export async function fetched(url) {
@@ -51,19 +51,6 @@ extern "C" {
     fn hide_storage(hidden: bool);
     fn change_network(kind: &str);
     fn hide_page(hidden: bool);
-}
-
-/// Two linked clients.
-async fn pair(topic: &str) -> (Client, Client) {
-    server::start();
-    let (ada, ben) = (Client::join(options(topic, 1)).unwrap(), Client::join(options(topic, 2)).unwrap());
-    linked(&ada, &ben).await;
-    (ada, ben)
-}
-
-async fn linked(ada: &Client, ben: &Client) {
-    let connected = |client: &Client| client.peers().iter().any(|(_, state)| *state == PeerState::Connected);
-    until(|| connected(ada) && connected(ben)).await;
 }
 
 async fn transfer(events: &mut Events, wanted: impl Fn(&Transfer) -> bool) -> Transfer {

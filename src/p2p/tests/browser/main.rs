@@ -3,6 +3,7 @@
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bulk;
 mod client;
 mod driver;
 mod hooks;

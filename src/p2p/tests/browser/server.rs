@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use converge_p2p::{Identity, Options};
+use converge_p2p::{Client, Identity, Options, PeerState};
 use converge_signal::Nonce;
 use converge_signal::hub::{ConnId, Hub, Input, Output, Settings};
 use js_sys::{Function, Promise};
@@ -187,4 +187,17 @@ pub(crate) async fn turn() {
         window.set_timeout_with_callback(&resolve).unwrap();
     });
     JsFuture::from(turned).await.unwrap();
+}
+
+/// Two linked clients.
+pub(crate) async fn pair(topic: &str) -> (Client, Client) {
+    start();
+    let (ada, ben) = (Client::join(options(topic, 1)).unwrap(), Client::join(options(topic, 2)).unwrap());
+    linked(&ada, &ben).await;
+    (ada, ben)
+}
+
+pub(crate) async fn linked(ada: &Client, ben: &Client) {
+    let connected = |client: &Client| client.peers().iter().any(|(_, state)| *state == PeerState::Connected);
+    until(|| connected(ada) && connected(ben)).await;
 }

@@ -48,7 +48,7 @@ impl Driver {
         let mut inner = self.0.borrow_mut();
         inner.last_sink += 1;
         let id = inner.last_sink;
-        inner.sinks.push((id, Rc::new(sink)));
+        Rc::make_mut(&mut inner.sinks).push((id, Rc::new(sink)));
         Subscription { driver: SendWrapper::new(inner.this.clone()), id }
     }
 

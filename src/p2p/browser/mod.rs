@@ -104,7 +104,8 @@ struct Inner {
     /// Left because the page was put away; to be joined again if it is brought back.
     suspended: bool,
     marks: Marks,
-    sinks: Vec<(u64, Sink)>,
+    /// Shared with who is telling them of an event at the moment.
+    sinks: Rc<Vec<(u64, Sink)>>,
     last_sink: u64,
     events: VecDeque<Event>,
     dispatching: bool,
@@ -131,7 +132,7 @@ impl Drop for Subscription {
         when_free(&self.driver, move |driver| {
             let mut inner = driver.borrow_mut();
             let at = inner.sinks.iter().position(|(other, _)| *other == id);
-            let ended = at.map(|at| inner.sinks.remove(at));
+            let ended = at.map(|at| Rc::make_mut(&mut inner.sinks).remove(at));
             // What it holds may call the room when it is dropped.
             drop(inner);
             drop(ended);
@@ -177,7 +178,7 @@ impl Driver {
                 closed: None,
                 suspended: false,
                 marks: Marks { welcome: true, link_open: true },
-                sinks: Vec::new(),
+                sinks: Rc::default(),
                 last_sink: 0,
                 events: VecDeque::new(),
                 dispatching: false,
@@ -368,10 +369,10 @@ fn dispatch(driver: &Rc<RefCell<Inner>>) {
             inner.dispatching = false;
             return;
         };
-        let sinks: Vec<Sink> = inner.sinks.iter().map(|(_, sink)| sink.clone()).collect();
+        let sinks = inner.sinks.clone();
         drop(inner);
         calls::take_in(driver, &event);
-        for sink in sinks {
+        for (_, sink) in sinks.iter() {
             sink(&event);
         }
     }

@@ -1,395 +1,9 @@
-//! A room that has joined, with links to two others, driven by any bytes: what peers and the server say, what happens
-//! to links and files, what the application asks for, and time.
-//!
-//! Each step takes a few bytes: which step it is, then its numbers. Most steps are well formed, for what is not is
-//! refused early and leads nowhere; the target `frame` and two steps here see to the rest. What must hold:
-//! * nothing panics (debug assertions are on);
-//! * what is held was passed in, and is under the bound of the hostile tests apart from what the application sends;
-//! * time handed in at a wake-up is taken note of: a timer that is due again at once, for ever, would stop the page.
-#![no_main]
+//! What may happen.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
-
-use converge_p2p::room::{Config, FileEvent, Input, LinkEvent, Output, RoomCore};
-use converge_p2p::wire::{
-    Answer, Body, FILE, FIRST, Frame, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MORE, Value, WHOLE,
-};
-use converge_p2p::{
-    Activity, Candidate, Delivery, ErrorCode, Event, Identity, Lane, LinkId, Payload, PeerId, RequestId, Sdp, Status,
-    Time, Timings, TransferId,
-};
-use converge_signal::protocol::{Departed, LeftReason, Limits, Member, Offerer, ServerMessage, VERSION, Welcome};
-use converge_signal::{Nonce, TopicHash};
-use libfuzzer_sys::fuzz_target;
-use serde_json::value::RawValue;
-
-/// What the room may hold that others made it hold: unfinished messages, as in the hostile tests, of each of the peers.
-const BOUND: usize = 3 * MAX_MESSAGE_BYTES * REMOTES;
-
-/// The peers there are. The first two are in the room, the third may come later and then makes the offer, the fourth is
-/// the room's own id, which others may claim.
-const REMOTES: usize = 3;
-
-/// A step makes the room hold at most so much beside the bytes that were passed in: a reply, or a word about a file.
-const STEP_BYTES: usize = 2048;
-
-/// This many wake-ups in a row may ask for another at the same time.
-const SPINS: usize = 100;
-
-/// Ed25519 keys take longer to make than all the rest.
-static IDENTITIES: LazyLock<Vec<Identity>> =
-    LazyLock::new(|| [1, 2, 4, 3].iter().map(|secret| Identity::from_secret(&[*secret; 32], 1)).collect());
-static IDS: LazyLock<Vec<PeerId>> = LazyLock::new(|| IDENTITIES.iter().map(Identity::id).collect());
-
-const NAMES: [&str; 8] = [
-    "chat",
-    "a",
-    "b",
-    "",
-    "é",
-    "../x",
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-];
-static ZEROS: [u8; MAX_FRAME_BYTES] = [0; MAX_FRAME_BYTES];
-
-/// The bytes, from which every choice is taken; zeros once they have run out.
-struct Source<'a>(&'a [u8]);
-
-impl<'a> Source<'a> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *first
-    }
-
-    fn flag(&mut self) -> bool {
-        self.byte() & 1 == 1
-    }
-
-    fn take(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    /// Small mostly, and sometimes anything.
-    fn number(&mut self) -> u64 {
-        match self.byte() {
-            small @ ..0xf0 => u64::from(small),
-            0xf0..0xf4 => u64::from(self.byte()) << 8 | u64::from(self.byte()),
-            0xf4..0xf8 => self.take(4).iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
-            0xf8..0xfc => self.take(8).iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
-            0xfc => u64::from(u32::MAX),
-            0xfd => 1 << 53,
-            _ => u64::MAX - u64::from(self.byte()),
-        }
-    }
-
-    fn number32(&mut self) -> u32 {
-        self.number() as u32
-    }
-
-    /// Names one of a few things mostly, so that steps are about the same.
-    fn few(&mut self) -> u32 {
-        match self.byte() {
-            few @ ..0xf0 => u32::from(few % 4),
-            _ => self.number32(),
-        }
-    }
-
-    fn one<'b, T>(&mut self, all: &'b [T]) -> Option<&'b T> {
-        let index = usize::from(self.byte());
-        if all.is_empty() { None } else { all.get(index % all.len()) }
-    }
-
-    fn name(&mut self) -> &'static str {
-        NAMES[usize::from(self.byte()) % NAMES.len()]
-    }
-
-    fn lane(&mut self) -> Lane {
-        match self.byte() % 8 {
-            0 | 5.. => Lane::RELIABLE,
-            1 => Lane::LOSSY,
-            2 => Lane::BULK,
-            3 => Lane::app(0),
-            _ => Lane::app(1),
-        }
-    }
-
-    /// So many bytes: few mostly, and sometimes as many as a frame has.
-    fn length(&mut self) -> usize {
-        match self.byte() {
-            small @ ..0xc0 => usize::from(small),
-            large => usize::from(large - 0xc0) * 1024,
-        }
-    }
-
-    fn remote(&mut self) -> usize {
-        usize::from(self.byte()) % REMOTES
-    }
-
-    fn member(&mut self) -> Member {
-        let id = IDS[usize::from(self.byte()) % IDS.len()];
-        Member { id, incarnation: u64::from(self.byte() % 4), seq: u64::from(self.byte() % 8) }
-    }
-
-    fn sdp(&mut self) -> Sdp {
-        if self.flag() { Sdp::Offer("offer".into()) } else { Sdp::Answer("answer".into()) }
-    }
-}
-
-/// What is known of the other end.
-#[derive(Default)]
-struct Remote {
-    link: Option<LinkId>,
-    attempt: u64,
-    /// The room's memory of this one.
-    token: u32,
-    lanes: Vec<u32>,
-    /// Bodies the room has sent on each lane, on the present link.
-    sent: [u64; 8],
-    /// Where the next piece of each file lies that was offered to the room.
-    pieces: BTreeMap<u32, u64>,
-    /// Requests of this one that the room has not replied to.
-    asks: Vec<u32>,
-}
-
-struct Bench {
-    core: RoomCore,
-    now: Time,
-    remotes: [Remote; REMOTES],
-    links: BTreeSet<LinkId>,
-    /// The link that was opened last, until the room says who it leads to.
-    opened: Option<LinkId>,
-    socket: bool,
-    requests: Vec<RequestId>,
-    transfers: BTreeSet<TransferId>,
-    /// What the room has asked for and not been given.
-    reads: Vec<(TransferId, usize)>,
-    writes: Vec<TransferId>,
-    finishes: Vec<TransferId>,
-    /// Bytes that others have passed in, and that the application and its files have.
-    fed: usize,
-    own: usize,
-    steps: usize,
-    /// The other sides and the server answer pings, as far as a bit of this says so: the fourth is the server's.
-    alive: u8,
-    pongs: Vec<(usize, u32)>,
-    server_pong: bool,
-}
-
-fn server(message: &ServerMessage) -> Input {
-    Input::SocketFrame(serde_json::to_string(message).expect("it has a form"))
-}
-
-impl Bench {
-    /// Both of the first two are linked to, and greeted.
-    fn new(seed: u8) -> Self {
-        let now = Time::from_micros(1_000_000);
-        let config = Config {
-            topic: TopicHash::from_bytes([7; 32]),
-            identity: IDENTITIES[REMOTES].clone(),
-            origin: String::new(),
-            seed: u64::from(seed),
-            timings: Timings::default(),
-            lanes: vec![Delivery::Reliable, Delivery::Lifetime { ordered: true, millis: 50 }],
-        };
-        let mut bench = Self {
-            core: RoomCore::new(now, config),
-            now,
-            remotes: Default::default(),
-            links: BTreeSet::new(),
-            opened: None,
-            socket: false,
-            requests: Vec::new(),
-            transfers: BTreeSet::new(),
-            reads: Vec::new(),
-            writes: Vec::new(),
-            finishes: Vec::new(),
-            fed: 0,
-            own: 0,
-            steps: 0,
-            alive: seed >> 4,
-            pongs: Vec::new(),
-            server_pong: false,
-        };
-        bench.drain();
-        bench.join(3, &[(0, 1), (1, 2)]);
-        for remote in 0..2 {
-            bench.connect(remote);
-            bench.greet(remote, None);
-        }
-        bench
-    }
-
-    fn join(&mut self, seq: u64, members: &[(usize, u64)]) {
-        self.input(Input::SocketOpen);
-        let limits = Limits { max_frame_bytes: 65536, max_topic_members: 32 };
-        self.input(server(&ServerMessage::Challenge { v: VERSION, nonce: Nonce::from_bytes([1; 32]), limits }));
-        let members = members.iter().map(|(remote, seq)| Member { id: IDS[*remote], incarnation: 1, seq: *seq });
-        let members: Vec<Member> = members.collect();
-        let total = members.len() as u32 + 1;
-        let (offerer, ice_servers) = (Offerer::Newcomer, Vec::new());
-        self.input(server(&ServerMessage::Welcome(Welcome { seq, offerer, members, total, ice_servers })));
-    }
-
-    fn connect(&mut self, remote: usize) {
-        self.link_event(remote, LinkEvent::LocalDescription(Sdp::Offer("offer".into())));
-        self.link_event(remote, LinkEvent::Open { max_message: 262_144 });
-    }
-
-    /// It says hello, as one that knows the room or (without a place where it left off) as one that doesn't.
-    fn greet(&mut self, remote: usize, resume: Option<u64>) {
-        let of = &self.remotes[remote];
-        let yours = if resume.is_some() { of.token } else { 0 };
-        let received = vec![(resume.unwrap_or_default(), 0); 3];
-        let hello = Hello { token: 5, yours, lanes: of.lanes.clone(), received, activity: 0 };
-        self.frame(remote, Lane::RELIABLE, hello.encode());
-        self.frame(remote, Lane::RELIABLE, Frame::Ready.encode().expect("it has a form"));
-    }
-
-    fn input(&mut self, input: Input) {
-        self.core.handle(self.now, input);
-        self.drain();
-    }
-
-    fn link_event(&mut self, remote: usize, event: LinkEvent) {
-        if let Some(link) = self.remotes[remote].link {
-            self.input(Input::Link { link, event });
-        }
-    }
-
-    fn frame(&mut self, remote: usize, lane: Lane, bytes: Vec<u8>) {
-        self.fed += bytes.len();
-        self.link_event(remote, LinkEvent::Frame { lane, bytes });
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.core.poll() {
-            self.output(output);
-        }
-        self.core.next_wakeup();
-        let held = self.core.held_bytes();
-        assert!(held <= BOUND + self.own + self.steps * STEP_BYTES, "{held} bytes are held");
-        assert!(held <= self.fed + self.own + self.steps * STEP_BYTES, "{held} bytes of {} are held", self.fed);
-    }
-
-    fn output(&mut self, output: Output) {
-        match output {
-            Output::OpenSocket => self.socket = true,
-            Output::CloseSocket { .. } => self.socket = false,
-            Output::SendSocket(text) if text.contains("\"signal\"") => {
-                let json: serde_json::Value = serde_json::from_str(&text).expect("the room writes JSON");
-                let (to, data) = (&json["signal"]["to"], &json["signal"]["data"]);
-                let to: PeerId = serde_json::from_value(to.clone()).expect("to a peer");
-                if let Some(remote) = IDS[..REMOTES].iter().position(|id| *id == to) {
-                    self.remotes[remote].attempt = data["attempt"].as_u64().unwrap_or_default();
-                }
-            }
-            Output::SendSocket(text) if text.contains("\"ping\"") => self.server_pong = true,
-            Output::OpenLink { link, .. } => {
-                assert!(self.links.insert(link), "a name is used twice");
-                self.opened = Some(link);
-            }
-            // It says that it dials, which tells who the link leads to.
-            Output::Event(Event::LinkChanged { peer }) if self.opened.is_some() => {
-                if let Some(remote) = IDS[..REMOTES].iter().position(|id| *id == peer) {
-                    self.remotes[remote].link = self.opened.take();
-                }
-            }
-            Output::CloseLink { link } => {
-                assert!(self.links.remove(&link), "closed twice, or never opened");
-                for remote in &mut self.remotes {
-                    remote.link = remote.link.filter(|of| *of != link);
-                }
-            }
-            Output::SendFrame { link, lane, frame } => self.sent(link, lane, &frame),
-            Output::SetRemote { link, .. }
-            | Output::AddCandidate { link, .. }
-            | Output::Offer { link, .. }
-            | Output::AwaitWritable { link, .. } => {
-                assert!(self.links.contains(&link), "about a link that is closed");
-            }
-            Output::ReadFile { transfer, bytes, .. } => {
-                assert!(self.reads.iter().all(|(of, _)| *of != transfer), "one piece is read at a time");
-                self.reads.push((transfer, bytes));
-            }
-            Output::WriteFile { transfer, .. } => {
-                assert!(!self.writes.contains(&transfer), "one piece is written at a time");
-                self.writes.push(transfer);
-            }
-            Output::FinishFile { transfer } => {
-                assert!(!self.writes.contains(&transfer), "finished while there is more to write");
-                self.finishes.push(transfer);
-            }
-            Output::DropFile { transfer } => {
-                self.reads.retain(|(of, _)| *of != transfer);
-                self.writes.retain(|of| *of != transfer);
-                self.finishes.retain(|of| *of != transfer);
-            }
-            Output::Event(Event::Request { from, request, .. }) => {
-                if let Some(remote) = IDS[..REMOTES].iter().position(|id| *id == from) {
-                    self.remotes[remote].asks.push(request);
-                }
-            }
-            Output::Event(Event::Transfer(transfer)) => {
-                self.transfers.insert(transfer.id);
-            }
-            _ => {}
-        }
-    }
-
-    fn sent(&mut self, link: LinkId, lane: Lane, frame: &Arc<[u8]>) {
-        assert!(self.links.contains(&link), "a frame on a link that is closed");
-        assert!(frame.len() <= MAX_FRAME_BYTES, "a frame of {} bytes", frame.len());
-        let Some(index) = self.remotes.iter().position(|remote| remote.link == Some(link)) else { return };
-        let remote = &mut self.remotes[index];
-        if let Ok(Frame::Ping(token)) = Frame::decode(frame) {
-            self.pongs.push((index, token));
-        }
-        if let Ok(hello) = Hello::decode(frame) {
-            (remote.lanes, remote.token, remote.sent) = (hello.lanes, hello.token, [0; 8]);
-        } else if matches!(frame[0], WHOLE | FIRST) {
-            remote.sent[usize::from(lane.id()) % 8] += 1;
-        }
-    }
-
-    /// Those who are alive answer the pings of this moment.
-    fn answer(&mut self) {
-        for (remote, token) in std::mem::take(&mut self.pongs) {
-            if self.alive & 1 << remote != 0 {
-                self.frame(remote, Lane::RELIABLE, Frame::Pong(token).encode().expect("it has a form"));
-            }
-        }
-        if std::mem::take(&mut self.server_pong) && self.alive & 8 != 0 && self.socket {
-            self.input(server(&ServerMessage::Pong {}));
-        }
-    }
-
-    /// Time passes: every wake-up that is asked for comes, `late` or not.
-    fn pass(&mut self, time: Duration, late: Duration) {
-        let end = self.now + time;
-        let mut spins = 0;
-        while let Some(at) = self.core.next_wakeup().filter(|at| *at <= end) {
-            if at <= self.now {
-                spins += 1;
-                assert!(spins <= SPINS, "the timer is due at once, for ever");
-            } else {
-                spins = 0;
-                self.now = at + late;
-            }
-            self.input(Input::Timeout);
-            self.answer();
-        }
-        self.now = self.now.max(end);
-    }
-}
+use super::*;
 
 /// A description, a candidate, or what looks like one.
-fn negotiation(source: &mut Source<'_>, attempt: u64) -> String {
+pub(crate) fn negotiation(source: &mut Source<'_>, attempt: u64) -> String {
     let attempt = if source.byte() < 0xe0 { attempt } else { source.number() };
     let (round, answers) = (source.byte() % 4, source.byte() % 4);
     let kind = source.byte();
@@ -411,7 +25,7 @@ fn negotiation(source: &mut Source<'_>, attempt: u64) -> String {
 }
 
 impl Bench {
-    fn step(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn step(&mut self, source: &mut Source<'_>) {
         let now = self.now;
         match source.byte() % 32 {
             0..4 => self.control(source),
@@ -494,7 +108,7 @@ impl Bench {
         self.drain();
     }
 
-    fn control(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn control(&mut self, source: &mut Source<'_>) {
         let (remote, lane) = (source.remote(), source.lane());
         let attempt = self.remotes[remote].attempt;
         let kind = source.byte() % 11;
@@ -528,7 +142,7 @@ impl Bench {
         }
     }
 
-    fn body(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn body(&mut self, source: &mut Source<'_>) {
         let (remote, lane) = (source.remote(), source.lane());
         let kind = source.byte() % 12;
         let number = if kind == 2 { 1 + source.number32() % 64 } else { source.few() };
@@ -570,9 +184,12 @@ impl Bench {
     }
 
     /// A part of a message that is longer than a frame.
-    fn part(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn part(&mut self, source: &mut Source<'_>) {
         let (remote, lane) = (source.remote(), source.lane());
-        let head = if source.flag() {
+        let head = if source.byte() % 4 == 0 {
+            // Bodies that waited together, of which the last may be cut.
+            [&[PACK], &[6, 0, 1, b'a', 0, 0, 0].repeat(usize::from(source.byte()))[..]].concat()
+        } else if source.flag() {
             let total = source.number().saturating_mul(u64::from(source.byte()));
             postcard::to_extend(&total, vec![FIRST]).expect("it has a form")
         } else {
@@ -586,7 +203,7 @@ impl Bench {
     }
 
     /// A piece of a file: the next one, mostly.
-    fn piece(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn piece(&mut self, source: &mut Source<'_>) {
         let (remote, transfer, length) = (source.remote(), source.few(), source.length());
         let next = self.remotes[remote].pieces.entry(transfer).or_default();
         let offset = if source.byte() < 0xe0 { *next } else { source.number() };
@@ -596,7 +213,7 @@ impl Bench {
         self.frame(remote, lane, [&head, &ZEROS[..length]].concat());
     }
 
-    fn link(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn link(&mut self, source: &mut Source<'_>) {
         let remote = source.remote();
         let event = match source.byte() % 12 {
             0 => LinkEvent::LocalDescription(source.sdp()),
@@ -618,7 +235,7 @@ impl Bench {
         self.link_event(remote, event);
     }
 
-    fn signal(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn signal(&mut self, source: &mut Source<'_>) {
         let Member { id, incarnation, seq } = source.member();
         let attempt = IDS[..REMOTES].iter().position(|of| *of == id).map_or(0, |remote| self.remotes[remote].attempt);
         let text = if source.byte() < 0xe0 {
@@ -636,11 +253,11 @@ impl Bench {
         };
         self.fed += text.len();
         if let Ok(data) = RawValue::from_string(text) {
-            self.input(server(&ServerMessage::Signal { from: id, incarnation, seq, data }));
+            self.input(server_says(&ServerMessage::Signal { from: id, incarnation, seq, data }));
         }
     }
 
-    fn server(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn server(&mut self, source: &mut Source<'_>) {
         let message = match source.byte() % 8 {
             0 | 1 => ServerMessage::Joined { members: (0..source.byte() % 4).map(|_| source.member()).collect() },
             2 | 3 => {
@@ -674,11 +291,11 @@ impl Bench {
             }
             _ => return,
         };
-        self.input(server(&message));
+        self.input(server_says(&message));
     }
 
     /// The answer to something the room wants of a file; now and then one that it has not asked for.
-    fn file(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn file(&mut self, source: &mut Source<'_>) {
         let failed = source.byte() > 0xf0;
         let failure = || FileEvent::Failed("no".into());
         let (transfer, event) = match source.byte() % 4 {
@@ -704,7 +321,7 @@ impl Bench {
         self.input(Input::File { transfer, event });
     }
 
-    fn send(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn send(&mut self, source: &mut Source<'_>) {
         let (now, lane, channel) = (self.now, source.lane(), source.name());
         let bytes = ZEROS[..source.length()].repeat(usize::from(1 + source.byte() % 3));
         let payload = Payload { codec: source.byte(), bytes };
@@ -716,7 +333,7 @@ impl Bench {
         }
     }
 
-    fn ask(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn ask(&mut self, source: &mut Source<'_>) {
         let (now, remote, channel) = (self.now, source.remote(), source.name());
         let payload = Payload { codec: 0, bytes: ZEROS[..source.length()].to_vec() };
         self.own += payload.bytes.len();
@@ -742,7 +359,7 @@ impl Bench {
     }
 
     /// A file moves, in one direction, as far as the bytes say: steps for it seldom come in this order by chance.
-    fn whole_file(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn whole_file(&mut self, source: &mut Source<'_>) {
         let (now, remote, stages, length) = (self.now, source.remote(), source.byte(), source.length());
         let (number, size) = (source.few(), length as u64);
         if source.flag() {
@@ -790,13 +407,13 @@ impl Bench {
         }
     }
 
-    fn whole(&mut self, remote: usize, body: &Body<'_>) {
+    pub(crate) fn whole(&mut self, remote: usize, body: &Body<'_>) {
         if let Ok(bytes) = body.encode() {
             self.frame(remote, Lane::RELIABLE, bytes);
         }
     }
 
-    fn transfer(&mut self, source: &mut Source<'_>) {
+    pub(crate) fn transfer(&mut self, source: &mut Source<'_>) {
         let now = self.now;
         let all: Vec<TransferId> = self.transfers.iter().copied().collect();
         match (source.byte() % 8, source.one(&all).copied()) {
@@ -812,19 +429,3 @@ impl Bench {
         }
     }
 }
-
-fuzz_target!(|bytes: &[u8]| {
-    let mut source = Source(bytes);
-    let mut bench = Bench::new(source.byte());
-    while !source.0.is_empty() && !matches!(bench.core.status(), Status::Closed(_)) {
-        bench.steps += 1;
-        bench.step(&mut source);
-    }
-    bench.alive = 0;
-    // Nothing more comes from anybody: whatever was begun is given up, and the room goes on at its own pace.
-    bench.pass(Duration::from_secs(120), Duration::ZERO);
-    bench.core.leave();
-    bench.drain();
-    assert_eq!(bench.core.connections(), 0, "who has left has no connections");
-    assert!(bench.core.next_wakeup().is_none(), "nor anything to wait for");
-});

@@ -240,8 +240,8 @@ fn server_words(status: Status) -> &'static str {
         }
         Status::Connecting => "Not reached yet. Until it is, you can't meet anybody. It is being tried.",
         Status::Reconnecting => {
-            "The server is unreachable. The people you are connected to still hear you; new ones can't join, and a link that is lost can't \
-             be made anew. It is tried again by itself: if that lasts, look at this device's network."
+            "The server is unreachable. The people you are connected to still hear you; new ones can't join, and a link \
+             that is lost can't be made anew. It is tried again by itself: if that lasts, look at this device's network."
         }
         Status::Offline => {
             "This device has no network, says the browser. What you send waits. Look at Wi-Fi or the cable; everything \
@@ -261,8 +261,8 @@ fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> String {
              relay passes on what it can't read."
         ),
         Diagnosis::Offline => {
-            "This device has no network, so nothing gets through. What you send waits. Look at Wi-Fi or \
-                               the cable; the link mends itself when the network is back."
+            "This device has no network, so nothing gets through. What you send waits. Look at Wi-Fi \
+             or the cable; the link mends itself when the network is back."
                 .to_owned()
         }
         Diagnosis::Version => format!(

@@ -6,7 +6,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::doctor::activity_words;
-use super::{MAX_NAME_CHARS, Profile};
+use super::{MAX_NAME_CHARS, Profile, name_of};
 use crate::parts::{Avatar, list};
 use crate::{platform, words};
 
@@ -91,7 +91,7 @@ fn Person(id: PeerId) -> impl IntoView {
     let profile = use_presence::<Profile>().of(id);
     let peer = use_room().peer(id);
     let (state, activity) = (peer.state(), peer.activity());
-    let name = Signal::derive(move || Profile::name(profile.get().as_ref(), id));
+    let name = name_of(id);
     let doing = Signal::derive(move || {
         let typing = profile.with(|profile| profile.as_ref().is_some_and(|it| it.typing));
         doing(state.get(), activity.get(), typing).to_owned()

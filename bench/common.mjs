@@ -9,7 +9,7 @@ export const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
 
 /** Starts the server; with where it listens. */
 export async function serve() {
-  const binary = process.env.CONVERGE_BIN ?? join(target, 'release/converge');
+  const binary = process.env.SERVER_BIN ?? join(target, 'release/converge');
   const server = spawn(binary, ['--addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await new Promise((found, failed) => {
     createInterface(server.stdout).on('line', (line) => line.startsWith('listening on ') && found(line.slice(13)));

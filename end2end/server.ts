@@ -8,9 +8,9 @@ const root = resolve(__dirname, '..');
 
 function binary(): string {
   const built = join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'debug', 'converge');
-  const found = process.env.CONVERGE_BIN ?? built;
+  const found = process.env.SERVER_BIN ?? built;
   if (!existsSync(found)) {
-    throw new Error(`${found} is missing: build it with 'cargo leptos build', or name another in CONVERGE_BIN`);
+    throw new Error(`${found} is missing: build it with 'cargo leptos build', or name another in SERVER_BIN`);
   }
   return found;
 }

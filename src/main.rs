@@ -8,19 +8,66 @@ mod settings;
 #[cfg(feature = "ssr")]
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    use clap::Parser;
-    use tracing_subscriber::EnvFilter;
+    use std::process::ExitCode;
+    use std::time::SystemTime;
 
-    let settings = settings::Settings::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
-    match server::run(settings).await {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("converge: {error}");
-            std::process::ExitCode::FAILURE
+    use converge_signal::server::Grant;
+
+    use self::settings::{Command, Problem};
+
+    let (command, settings) = match settings::read() {
+        Ok(read) => read,
+        // clap prints by itself: help and version to standard output, with success.
+        Err(Problem::Arguments(error)) => error.exit(),
+        Err(problem) => return fail(&problem),
+    };
+    for warning in settings.warnings() {
+        eprintln!("converge: {warning}");
+    }
+    match command {
+        Command::Serve => {
+            if let Err(error) = start_log(&settings) {
+                return fail(&format!("--log {:?}: {error}", settings.log));
+            }
+            match server::run(settings).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error),
+            }
+        }
+        Command::Check => match settings.to_toml() {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
+        Command::Token { room, valid_for, no_relay } => {
+            let Some(tokens) = &settings.tokens else { return fail(&Problem::NoSecret) };
+            let grant = if no_relay { Grant::WITHOUT_RELAY } else { Grant::ALL };
+            println!("{}", tokens.mint(&room, SystemTime::now() + valid_for.0, grant));
+            ExitCode::SUCCESS
         }
     }
+}
+
+#[cfg(feature = "ssr")]
+fn fail(problem: &dyn std::fmt::Display) -> std::process::ExitCode {
+    eprintln!("converge: {problem}");
+    std::process::ExitCode::FAILURE
+}
+
+#[cfg(feature = "ssr")]
+fn start_log(settings: &settings::Settings) -> Result<(), tracing_subscriber::filter::ParseError> {
+    use tracing_subscriber::EnvFilter;
+
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&settings.log)?).with_target(false);
+    // To standard error, as logs are: standard output says where the server listens.
+    let log = log.with_writer(std::io::stderr);
+    match settings.log_format {
+        settings::LogFormat::Text => log.init(),
+        settings::LogFormat::Json => log.json().init(),
+    }
+    Ok(())
 }
 
 // cargo builds the binary's target with the library's features too, where there is no server.

@@ -1,89 +1,258 @@
-//! What the server is told on its command line and by its environment.
+//! What the server is told: by flags, by `CONVERGE_*` variables and by a file, the earlier before the later.
 
-use std::net::SocketAddr;
+mod given;
 
-use clap::Parser;
-use converge_signal::protocol::IceServer;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use converge_signal::protocol::Limits;
+use converge_signal::server::listen::Listen;
+use converge_signal::server::{self, Origins, RoomTokens, SecretError, SettingsError, Tls, TlsError};
+use thiserror::Error;
+
+use self::given::Time;
+pub(crate) use self::given::{Auth, Given, LogFormat};
+
+/// Holds the token secrets, where there is no file for them: one or two, separated by spaces.
+const SECRET_VARIABLE: &str = "CONVERGE_TOKEN_SECRET";
 
 /// Serves converge: the page, and the place where its peers meet.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "converge", version)]
+///
+/// Every option can also be given by a variable (`--max-topic-members` is CONVERGE_MAX_TOPIC_MEMBERS; several values are
+/// separated by spaces) or in a TOML file (`max-topic-members = 32`), which --config names. Flags come before variables,
+/// variables before the file.
+#[derive(Debug, Parser)]
+#[command(name = "converge", version, subcommand_help_heading = "Commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    given: Given,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Serve; what is done without a command
+    Serve,
+    /// Check the settings and print those in effect, as a file for --config
+    Check,
+    /// Print a token for a room, signed with the first token secret
+    Token {
+        /// The room's name
+        #[arg(long)]
+        room: String,
+        /// How long it can be used to join
+        #[arg(long = "valid-for", value_name = "TIME", default_value = "10m")]
+        valid_for: Time,
+        /// Don't hand out TURN servers with it
+        #[arg(long)]
+        no_relay: bool,
+    },
+}
+
+/// Why the settings are none.
+#[derive(Debug, Error)]
+pub(crate) enum Problem {
+    /// clap's own words, or its help.
+    #[error("{0}")]
+    Arguments(clap::Error),
+    #[error("there is no setting {0}: 'converge --help' lists them")]
+    Variable(String),
+    #[error("can't read {path}: {error}")]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("{path}: {error}")]
+    File { path: PathBuf, error: Box<toml::de::Error> },
+    #[error("--allow-origin {0:?} is no origin: use https://HOST, https://HOST:PORT, * or null")]
+    Origin(String),
+    #[error("--auth token needs a secret: name a file by --token-secret-file, or set {SECRET_VARIABLE}")]
+    NoSecret,
+    #[error("the token secret: {0}")]
+    Secret(#[from] SecretError),
+    #[error("--tls-cert and --tls-key go together")]
+    HalfTls,
+    #[error("--{0} must be longer than no time")]
+    NoTime(&'static str),
+    #[error("{0}")]
+    Server(#[from] SettingsError),
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+}
+
+/// All that the server needs to know.
 pub(crate) struct Settings {
-    /// Where to listen. Port 0 takes a free one.
-    #[arg(long, env = "CONVERGE_ADDR", value_name = "IP:PORT", default_value_t = default_addr())]
     pub(crate) addr: SocketAddr,
+    pub(crate) metrics_addr: Option<SocketAddr>,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    pub(crate) server: server::Settings,
+    pub(crate) listen: Listen,
+    /// What makes tokens and checks them, if there is a secret.
+    pub(crate) tokens: Option<RoomTokens>,
+    /// As they are in effect, to be printed.
+    effective: Given,
+}
 
-    /// A STUN or TURN server that browsers use to find a way to each other: `stun:HOST:PORT`, or
-    /// `turn:HOST:PORT,USER,PASSWORD`. May be given several times; in the environment, separated by spaces. None is
-    /// needed on one machine or one network.
-    #[arg(long = "ice-server", env = "CONVERGE_ICE_SERVERS", value_name = "URL", value_delimiter = ' ',
-          value_parser = ice_server, hide_env_values = true)]
-    pub(crate) ice_servers: Vec<IceServer>,
+/// Reads the settings of this process.
+pub(crate) fn read() -> Result<(Command, Settings), Problem> {
+    let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    check_variables(variables.filter(|name| name.starts_with("CONVERGE_")))?;
+    let secret = env::var(SECRET_VARIABLE).ok();
+    read_from(env::args_os(), secret.as_deref())
+}
 
-    /// The most members of one room.
-    #[arg(long, env = "CONVERGE_MAX_TOPIC_MEMBERS", value_name = "N", default_value_t = 32)]
-    pub(crate) max_topic_members: u32,
+fn read_from<I, T>(arguments: I, secret: Option<&str>) -> Result<(Command, Settings), Problem>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    let matches = Cli::command().try_get_matches_from(arguments).map_err(Problem::Arguments)?;
+    let Cli { command, given } = Cli::from_arg_matches(&matches).map_err(Problem::Arguments)?;
+    let file = given.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    let settings = Settings::new(given.or(file), secret)?;
+    Ok((command.unwrap_or(Command::Serve), settings))
+}
+
+/// Refuses variables that would be ignored: most are misspelt.
+fn check_variables(names: impl Iterator<Item = String>) -> Result<(), Problem> {
+    let command = Cli::command();
+    let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
+    for name in names {
+        if name != SECRET_VARIABLE && !known.iter().any(|known| *known == name.as_str()) {
+            return Err(Problem::Variable(name));
+        }
+    }
+    Ok(())
+}
+
+fn read_file(path: &Path) -> Result<Given, Problem> {
+    let text = fs::read_to_string(path).map_err(|error| Problem::Read { path: path.to_owned(), error })?;
+    toml::from_str(&text).map_err(|error| Problem::File { path: path.to_owned(), error: Box::new(error) })
 }
 
 impl Settings {
-    /// What signalling is to hold its clients to.
-    pub(crate) fn signalling(&self) -> converge_signal::server::Settings {
-        let mut settings = converge_signal::server::Settings::default();
-        settings.hub.max_topic_members = self.max_topic_members;
-        settings.hub.ice_servers.clone_from(&self.ice_servers);
-        settings
+    fn new(given: Given, secret: Option<&str>) -> Result<Self, Problem> {
+        let effective = given.or(Given::defaults());
+        let given = &effective;
+        let secrets = match &given.token_secret_file {
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|error| Problem::Read { path: path.clone(), error })?;
+                Some(text)
+            }
+            None => secret.map(str::to_owned),
+        };
+        let secrets: Vec<&str> = secrets.as_deref().unwrap_or_default().split_whitespace().collect();
+        let audience = given.audience.as_deref().unwrap_or_default();
+        let tokens = if secrets.is_empty() { None } else { Some(RoomTokens::new(&secrets, audience)?) };
+
+        let number = |given: Option<u32>| given.unwrap_or_default();
+        let time = |given: Option<Time>| given.unwrap_or_default().0;
+        let limits = Limits {
+            max_frame_bytes: number(given.max_frame_bytes),
+            max_topic_members: number(given.max_topic_members),
+            max_sample: number(given.max_sample),
+            max_connections: number(given.max_connections),
+            max_connections_per_ip: number(given.max_connections_per_ip),
+            frames_per_second: number(given.frames_per_second),
+            frame_burst: number(given.frame_burst),
+            bytes_per_second: number(given.bytes_per_second),
+            byte_burst: number(given.byte_burst),
+            joins_per_second_per_ip: number(given.joins_per_second_per_ip),
+            join_burst_per_ip: number(given.join_burst_per_ip),
+            joins_per_second_per_topic: number(given.joins_per_second_per_topic),
+            join_burst_per_topic: number(given.join_burst_per_topic),
+            hello_within_ms: u32::try_from(time(given.hello_within).as_millis()).unwrap_or(u32::MAX),
+            max_queued_bytes: number(given.max_queued_bytes),
+        };
+        let trusted_proxies = given.trusted_proxy.clone().unwrap_or_default();
+        let mut server = server::Settings {
+            origins: Origins::and(given.allow_origin.iter().flatten().cloned()).map_err(Problem::Origin)?,
+            trusted_proxies: trusted_proxies.clone(),
+            ping_every: time(given.ping_every),
+            pong_within: time(given.pong_within),
+            write_within: time(given.write_within),
+            return_within: time(given.return_within),
+            ..server::Settings::default()
+        };
+        server.hub.limits = limits;
+        server.hub.ice_servers = given.ice_server.iter().flatten().map(|server| server.0.clone()).collect();
+        (server.hub.tick, server.hub.grace) = (time(given.tick), time(given.grace));
+        if given.auth == Some(Auth::Token) {
+            server = server.authorizer(tokens.clone().ok_or(Problem::NoSecret)?);
+        }
+        server.validate()?;
+        for (name, within) in [
+            ("first-byte-within", given.first_byte_within),
+            ("headers-within", given.headers_within),
+            ("drain-within", given.drain_within),
+        ] {
+            if time(within).is_zero() {
+                return Err(Problem::NoTime(name));
+            }
+        }
+        let tls = match (&given.tls_cert, &given.tls_key) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some(Arc::new(Tls::load(cert, key)?)),
+            _ => return Err(Problem::HalfTls),
+        };
+        let listen = Listen {
+            first_byte_within: time(given.first_byte_within),
+            headers_within: time(given.headers_within),
+            handshake_within: time(given.headers_within),
+            // Beside its socket, a browser has up to six connections for files.
+            max_connections: limits.max_connections.saturating_mul(2),
+            max_connections_per_ip: limits.max_connections_per_ip.saturating_add(128),
+            trusted_proxies,
+            drain_within: time(given.drain_within),
+            tls,
+        };
+        Ok(Self {
+            addr: given.addr.unwrap_or_else(given::default_addr),
+            metrics_addr: given.metrics_addr,
+            log: given.log.clone().unwrap_or_default(),
+            log_format: given.log_format.unwrap_or_default(),
+            server,
+            listen,
+            tokens,
+            effective,
+        })
+    }
+
+    /// The settings in effect, as a file that gives the same. Secrets are left out.
+    pub(crate) fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&self.effective)
+    }
+
+    /// What is legal but seldom meant, in words.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let strangers = !is_local(self.addr.ip());
+        if strangers && self.metrics_addr.is_some_and(|addr| !is_local(addr.ip())) {
+            warnings.push("--metrics-addr can be reached by everybody who can reach this machine".to_owned());
+        }
+        if self.metrics_addr == Some(self.addr) {
+            warnings.push("--metrics-addr and --addr are the same".to_owned());
+        }
+        if self.server.origins.named().iter().any(|origin| origin == "*") {
+            warnings.push("with --allow-origin '*' every page on the web may use this server".to_owned());
+        }
+        let limits = self.server.hub.limits;
+        if limits.max_topic_members > limits.max_sample.saturating_add(1) {
+            warnings.push(format!(
+                "rooms of more than {} are told of some members only, and today's pages don't reach the others",
+                limits.max_sample + 1
+            ));
+        }
+        warnings
     }
 }
 
-/// cargo-leptos says where it wants the server by this variable.
-fn default_addr() -> SocketAddr {
-    let asked = std::env::var("LEPTOS_SITE_ADDR").ok().and_then(|addr| addr.parse().ok());
-    asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000)))
-}
-
-fn ice_server(text: &str) -> Result<IceServer, String> {
-    let parts: Vec<&str> = text.split(',').collect();
-    let server = match parts.as_slice() {
-        [url] => IceServer { urls: vec![(*url).to_owned()], ..IceServer::default() },
-        [url, username, credential] => IceServer {
-            urls: vec![(*url).to_owned()],
-            username: Some((*username).to_owned()),
-            credential: Some((*credential).to_owned()),
-        },
-        _ => return Err("expected URL or URL,USER,PASSWORD".to_owned()),
-    };
-    let mut settings = converge_signal::server::Settings::default();
-    settings.hub.ice_servers.push(server.clone());
-    settings.validate().map(|()| server).map_err(|error| error.to_string())
+fn is_local(address: IpAddr) -> bool {
+    address.is_loopback()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(args: &[&str]) -> Result<Settings, String> {
-        Settings::try_parse_from(["converge"].iter().chain(args)).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn ice_servers_come_with_and_without_credentials() {
-        let parsed = parse(&["--ice-server", "stun:a.example", "--ice-server", "turn:b.example:3478,ada,secret"]);
-        let servers = parsed.map(|settings| settings.signalling().hub.ice_servers);
-        let Ok([stun, turn]) = servers.as_deref() else { panic!("two servers, not {servers:?}") };
-        assert_eq!((stun.urls[0].as_str(), &stun.username), ("stun:a.example", &None));
-        assert_eq!(turn.credential.as_deref(), Some("secret"));
-    }
-
-    #[test]
-    fn bad_values_are_refused_with_the_reason() {
-        for (args, reason) in [
-            (["--ice-server", "a.example"], "is no ICE server"),
-            (["--ice-server", "turn:a.example"], "user name and a password"),
-            (["--addr", "here"], "invalid socket address"),
-            (["--max-topic-members", "many"], "invalid digit"),
-        ] {
-            let text = parse(&args).err().unwrap_or_default();
-            assert!(text.contains(reason), "{args:?}: {text}");
-        }
-    }
-}
+mod tests;

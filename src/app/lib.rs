@@ -9,6 +9,7 @@
 
 mod landing;
 mod not_found;
+mod numbers;
 mod parts;
 mod platform;
 mod room;
@@ -24,6 +25,7 @@ use self::not_found::NotFound;
 use self::room::RoomPage;
 
 pub use self::landing::checked as checked_topic;
+pub use self::numbers::{Numbers, NumbersSource, here_now};
 pub use self::words::room_path;
 
 /// The document around the pages.

@@ -58,6 +58,8 @@ pub enum CloseReason {
     Replaced,
     /// The server, or this client itself, refused to join: a bad topic, address or signature.
     Refused,
+    /// The server lets nobody in without a token, and this one is none for this room, or is too old.
+    Denied,
     /// The browser has no WebRTC or no WebSocket.
     Unsupported,
     /// The server speaks another version of the protocol.
@@ -65,13 +67,15 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The reason in one word: `left`, `room-full`, `replaced`, `refused`, `unsupported` or `version`.
+    /// The reason in one word: `left`, `room-full`, `replaced`, `refused`, `denied`, `unsupported` or
+    /// `version`.
     pub fn as_str(self) -> &'static str {
         match self {
             CloseReason::Left => "left",
             CloseReason::RoomFull => "room-full",
             CloseReason::Replaced => "replaced",
             CloseReason::Refused => "refused",
+            CloseReason::Denied => "denied",
             CloseReason::Unsupported => "unsupported",
             CloseReason::Version => "version",
         }

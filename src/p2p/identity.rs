@@ -42,7 +42,7 @@ impl Identity {
     }
 
     /// The answer to a server's challenge.
-    pub(crate) fn hello(&self, nonce: &Nonce, origin: &str, topic: TopicHash) -> Hello {
+    pub(crate) fn hello(&self, nonce: &Nonce, origin: &str, topic: TopicHash, token: Option<String>) -> Hello {
         let bytes = hello_bytes(nonce, origin, &topic, self.incarnation);
         Hello {
             v: VERSION,
@@ -50,6 +50,7 @@ impl Identity {
             id: self.id(),
             incarnation: self.incarnation,
             sig: Signature::from_bytes(self.key.sign(&bytes).to_bytes()),
+            token,
         }
     }
 }

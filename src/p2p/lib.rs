@@ -81,7 +81,7 @@ pub use file::LocalFile;
 pub use identity::Identity;
 pub use lane::{Delivery, Lane, MAX_APP_LANES};
 pub use link::{Candidate, LinkId, Role, Sdp};
-pub use options::Options;
+pub use options::{Options, Token};
 pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};
 pub use timer::{Time, Timings};
 pub use topic::{Topic, TopicError};

@@ -1,5 +1,7 @@
 //! What to join, and how.
 
+use std::fmt;
+
 use converge_signal::protocol::PATH;
 
 use crate::error::JoinError;
@@ -23,6 +25,29 @@ pub struct Options {
     pub(crate) identity: Option<Identity>,
     pub(crate) timings: Timings,
     pub(crate) lanes: Vec<Delivery>,
+    pub(crate) token: Option<Token>,
+}
+
+/// What lets a peer into a room, where the server asks for it. Whoever has it may come in, so it is kept out of logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for Token {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 impl Options {
@@ -30,7 +55,14 @@ impl Options {
     ///
     /// The name is checked when joining: 1 to 128 bytes of UTF-8.
     pub fn new(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), server: None, identity: None, timings: Timings::default(), lanes: Vec::new() }
+        Self {
+            topic: topic.into(),
+            server: None,
+            identity: None,
+            timings: Timings::default(),
+            lanes: Vec::new(),
+            token: None,
+        }
     }
 
     /// Uses another server: a `ws`, `wss`, `http` or `https` address. Without a path, `/signal` is meant.
@@ -43,6 +75,14 @@ impl Options {
     /// page, or where the application keeps the key. Give each join a higher incarnation than the one before.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// Shows this token to be let in, where the server asks for one. It goes with the first message on the socket, never
+    /// into an address. If the server doesn't accept it, the room is closed with
+    /// [`CloseReason::Denied`](crate::CloseReason::Denied); join again with another.
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.token = Some(token.into());
         self
     }
 

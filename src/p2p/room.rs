@@ -76,6 +76,8 @@ pub struct RoomCore {
     random: fastrand::Rng,
     socket: Socket,
     socket_failures: u32,
+    /// The server has said how long to stay away.
+    return_after: Option<Duration>,
     online: bool,
     status: Status,
     /// This peer's place in the join order; none before the first `welcome`.
@@ -110,6 +112,7 @@ impl RoomCore {
             random: fastrand::Rng::with_seed(config.seed),
             socket: Socket::Closed { retry_at: None },
             socket_failures: 0,
+            return_after: None,
             online: true,
             status: Status::Connecting,
             seq: None,

@@ -1,44 +1,64 @@
 //! The hub: connections, the topics they joined, and who hears what. A pure state machine, without sockets, clock or
 //! randomness, so that a simulator runs the code that production runs.
 //!
-//! Drive it so: pass each [`Input`] to [`Hub::handle`], then drain [`Hub::poll`] until it returns `None` and do what
-//! each [`Output`] says. Debug builds assert the drain. After an [`Output::Close`] nothing more is said about that
-//! connection, and what it still sends is ignored.
+//! Drive it so:
 //!
-//! Nothing here looks at all connections or all topics: a join costs its own topic's members, a signal one look-up.
+//! 1. Give each connection a [`Session`], which reads its frames.
+//! 2. Pass each [`Input`] to [`Hub::handle`], with the time since some moment of your choice, then drain [`Hub::poll`]
+//!    until it returns `None` and do what each [`Output`] says. Debug builds assert the drain.
+//! 3. When the time that [`Hub::wake_at`] names has come, pass [`Input::Woken`].
+//!
+//! After an [`Output::Close`] nothing more is said about that connection, and what it still sends is ignored.
+//!
+//! # What things cost
+//! Nothing here looks at all connections, all topics or all members. A signal is two look-ups. A join costs at most
+//! [`Limits::max_sample`] members in its `welcome`, and is told to as many; a leave is told to twice as many on
+//! average. What happens in one topic within [`Settings::tick`] is told together, in one frame to each; only the first
+//! after a quiet time is told at once, since in small rooms nearly every one is the first.
+//!
+//! # Coming back
+//! A member whose socket ends without a word keeps its seat for [`Settings::grace`]. It is not named to newcomers
+//! meanwhile, and can't be reached. If the same life of it comes back, nobody is told that anything had happened;
+//! else it is said to be lost once the time is over.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod rooms;
+mod session;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ed25519_dalek::VerifyingKey;
 use serde_json::value::RawValue;
 
-use crate::ids::{Incarnation, Nonce, PeerId, Seq, TopicHash};
+use self::rooms::{News, Rooms, SeatKey};
+pub use self::session::{Frame, Join, Session};
+use crate::ids::{Nonce, PeerId, Seq, TopicHash};
 use crate::protocol::{
-    ClientMessage, Departed, ErrorCode, Hello, IceServer, LeftReason, Limits, MAX_FRAME_BYTES, Member, Offerer,
-    ServerMessage, VERSION, Welcome, hello_bytes,
+    Departed, ErrorCode, IceServer, LeftReason, Limits, Member, Offerer, ServerMessage, VERSION, Welcome,
 };
 
 /// Names a connection between the hub and its driver. The driver chooses it and never uses one twice.
 pub type ConnId = u64;
 
-/// After this many frames that are no messages, a connection is closed.
-const MAX_BAD_FRAMES: u32 = 20;
-
 /// What a hub allows and hands out.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The most members of one topic. Default 32: a full mesh of more is a burden to each browser.
-    pub max_topic_members: u32,
-    /// The largest frame, in bytes. Default 64 KiB.
-    pub max_frame_bytes: usize,
+    /// What clients are held to. The hub itself sees to `max_topic_members` and `max_sample`, a [`Session`] to
+    /// `max_frame_bytes`; the rest is the driver's, and only published here.
+    pub limits: Limits,
     /// What clients give to `RTCPeerConnection`. Default none: enough on one machine or one network.
     pub ice_servers: Vec<IceServer>,
+    /// News of one topic within this time are told together. Default 50 ms.
+    pub tick: Duration,
+    /// How long a member may be away before it is said to be lost. Default 5 s; 0 says so at once.
+    pub grace: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_topic_members: 32, max_frame_bytes: MAX_FRAME_BYTES, ice_servers: Vec::new() }
+        let (tick, grace) = (Duration::from_millis(50), Duration::from_secs(5));
+        Self { limits: Limits::default(), ice_servers: Vec::new(), tick, grace }
     }
 }
 
@@ -49,24 +69,48 @@ pub enum Input<'a> {
     Connected {
         /// Its name from now on.
         conn: ConnId,
-        /// Random bytes, new for each connection.
+        /// Random bytes, new for each connection; the same that its [`Session`] was given.
         nonce: Nonce,
-        /// The `Origin` header of the upgrade request; empty where there was none.
-        origin: &'a str,
     },
-    /// A text frame came.
-    Frame {
+    /// A peer joins; it has proved who it is, and that it may.
+    Join {
         /// On which connection.
         conn: ConnId,
-        /// The frame.
-        text: &'a str,
+        /// What it joins.
+        join: Join,
     },
-    /// The socket saw something that the protocol answers with an error and a close.
-    Violation {
+    /// A peer has something for another.
+    Signal {
+        /// On which connection.
+        conn: ConnId,
+        /// For whom.
+        to: PeerId,
+        /// What.
+        data: &'a RawValue,
+    },
+    /// A peer leaves for good.
+    Leave {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// A peer asks whether anybody is there.
+    Ping {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// Something came that is to be answered with an error, and with a close where [`close_code`] has one.
+    Refuse {
         /// Which connection.
         conn: ConnId,
-        /// What.
+        /// Why.
         code: ErrorCode,
+    },
+    /// This server is about to end: a connection is to close and to come back later.
+    Drain {
+        /// Which connection.
+        conn: ConnId,
+        /// When it may come back.
+        retry_after: Duration,
     },
     /// The socket is gone.
     Disconnected {
@@ -75,6 +119,8 @@ pub enum Input<'a> {
         /// The other side closed it in order (WebSocket code 1000 or 1001), which is a goodbye.
         clean: bool,
     },
+    /// It is as late as [`Hub::wake_at`] asked for.
+    Woken,
 }
 
 /// What the hub wants done.
@@ -98,47 +144,69 @@ pub enum Output {
     },
 }
 
+/// What has happened since the hub was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Peers that joined, or came back after they had been said to be gone.
+    pub joins: u64,
+    /// Peers that came back in time, so that nobody was told.
+    pub returns: u64,
+    /// Members that left in order.
+    pub goodbyes: u64,
+    /// Members that went without a word and didn't come back.
+    pub lost: u64,
+    /// Signals carried.
+    pub signals: u64,
+    /// What they carried, in bytes.
+    pub signal_bytes: u64,
+    /// What was refused, by reason.
+    pub refusals: HashMap<ErrorCode, u64>,
+}
+
 /// Connections, topics and members.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     settings: Settings,
-    conns: HashMap<ConnId, Conn>,
-    topics: HashMap<TopicHash, Topic>,
-    joined: usize,
+    /// The seat each connection has taken, if it has.
+    conns: HashMap<ConnId, Option<SeatKey>>,
+    rooms: Rooms,
     last_seq: Seq,
+    last_absence: u64,
+    /// Topics that have news waiting, and when to tell them. The wait is the same for all, so they are in order.
+    ticks: VecDeque<(Duration, TopicHash)>,
+    /// Seats that were left, which absence of theirs that is, and when it has been too long; in order likewise.
+    absences: VecDeque<(Duration, SeatKey, u64)>,
+    counters: Counters,
     out: VecDeque<Output>,
 }
 
-#[derive(Debug)]
-struct Conn {
-    nonce: Nonce,
-    origin: Box<str>,
-    member: Option<(TopicHash, PeerId)>,
-    bad_frames: u32,
-}
-
-#[derive(Debug, Default)]
-struct Topic {
-    members: BTreeMap<PeerId, Seat>,
-}
-
-/// A member's place in a topic.
-#[derive(Debug, Clone, Copy)]
-struct Seat {
-    conn: ConnId,
-    incarnation: Incarnation,
-    seq: Seq,
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new(Settings::default(), 0)
+    }
 }
 
 impl Hub {
-    /// A hub without connections.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+    /// A hub without connections. `seed` decides which members are chosen for samples; random, where it matters that
+    /// nobody can tell.
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        Self {
+            settings,
+            conns: HashMap::new(),
+            rooms: Rooms::new(seed),
+            last_seq: 0,
+            last_absence: 0,
+            ticks: VecDeque::new(),
+            absences: VecDeque::new(),
+            counters: Counters::default(),
+            out: VecDeque::new(),
+        }
     }
 
     /// How many topics have members.
     pub fn topics(&self) -> usize {
-        self.topics.len()
+        self.rooms.topics.len()
     }
 
     /// How many connections there are, joined or not.
@@ -146,26 +214,63 @@ impl Hub {
         self.conns.len()
     }
 
-    /// How many members all topics have together.
+    /// How many members all topics have together, those that are away not counted.
     pub fn members(&self) -> usize {
-        self.joined
+        self.rooms.present()
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Whether a connection has joined a topic.
     pub fn is_member(&self, conn: ConnId) -> bool {
-        self.conns.get(&conn).is_some_and(|conn| conn.member.is_some())
+        self.conns.get(&conn).is_some_and(Option::is_some)
     }
 
-    /// Takes in what happened.
-    pub fn handle(&mut self, input: Input<'_>) {
+    /// When the hub wants to hear of the time ([`Input::Woken`]), on the clock that `handle` is told.
+    pub fn wake_at(&self) -> Option<Duration> {
+        let tick = self.ticks.front().map(|(at, _)| *at);
+        let absence = self.absences.front().map(|(at, ..)| *at);
+        tick.into_iter().chain(absence).min()
+    }
+
+    /// Takes in what happened, `now` being the time since a moment of the driver's choice.
+    pub fn handle(&mut self, now: Duration, input: Input<'_>) {
         debug_assert!(self.out.is_empty(), "drain `poll` until it returns None before the next `handle`");
+        self.catch_up(now);
         match input {
-            Input::Connected { conn, nonce, origin } => self.connected(conn, nonce, origin),
-            Input::Frame { conn, text } => self.frame(conn, text),
-            Input::Violation { conn, code } => self.close(conn, code, LeftReason::Lost),
-            Input::Disconnected { conn, clean } => {
-                self.forget(conn, if clean { LeftReason::Goodbye } else { LeftReason::Lost });
+            Input::Connected { conn, nonce } => {
+                self.conns.insert(conn, None);
+                self.send(conn, &ServerMessage::Challenge { v: VERSION, nonce, limits: self.settings.limits });
             }
+            Input::Join { conn, join } => self.join(now, conn, join),
+            Input::Signal { conn, to, data } => self.relay(now, conn, to, data),
+            Input::Leave { conn } => {
+                if self.conns.contains_key(&conn) {
+                    self.forget(now, conn, LeftReason::Goodbye);
+                    self.out.push_back(Output::Close { conn, code: 1000, reason: "goodbye" });
+                }
+            }
+            Input::Ping { conn } => {
+                if self.conns.contains_key(&conn) {
+                    self.send(conn, &ServerMessage::Pong {});
+                }
+            }
+            Input::Refuse { conn, code } => self.refuse(now, conn, code, None),
+            Input::Drain { conn, retry_after } => {
+                if self.conns.contains_key(&conn) {
+                    let retry_after_ms = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX);
+                    self.send(conn, &ServerMessage::Drain { retry_after_ms });
+                    self.forget(now, conn, LeftReason::Lost);
+                    self.out.push_back(Output::Close { conn, code: 1012, reason: "the server restarts" });
+                }
+            }
+            Input::Disconnected { conn, clean } => {
+                self.forget(now, conn, if clean { LeftReason::Goodbye } else { LeftReason::Lost });
+            }
+            Input::Woken => {}
         }
     }
 
@@ -174,172 +279,213 @@ impl Hub {
         self.out.pop_front()
     }
 
-    fn connected(&mut self, conn: ConnId, nonce: Nonce, origin: &str) {
-        self.conns.insert(conn, Conn { nonce, origin: origin.into(), member: None, bad_frames: 0 });
-        let limits = Limits {
-            max_frame_bytes: u32::try_from(self.settings.max_frame_bytes).unwrap_or(u32::MAX),
-            max_topic_members: self.settings.max_topic_members,
-        };
-        self.send(conn, &ServerMessage::Challenge { v: VERSION, nonce, limits });
-    }
-
-    fn frame(&mut self, conn: ConnId, text: &str) {
-        let Some(state) = self.conns.get_mut(&conn) else { return };
-        if text.len() > self.settings.max_frame_bytes {
-            return self.close(conn, ErrorCode::TooLarge, LeftReason::Lost);
+    /// Does what was to be done by now.
+    fn catch_up(&mut self, now: Duration) {
+        while let Some((at, topic)) = self.ticks.front().copied()
+            && at <= now
+        {
+            self.ticks.pop_front();
+            self.tell_news(now, &topic);
         }
-        let message = match serde_json::from_str(text) {
-            Ok(message) => message,
-            Err(_) => {
-                state.bad_frames += 1;
-                let code = if state.bad_frames > MAX_BAD_FRAMES { ErrorCode::Abuse } else { misread(text) };
-                return self.refuse(conn, code, None);
+        while let Some((at, key, absence)) = self.absences.front().copied()
+            && at <= now
+        {
+            self.absences.pop_front();
+            if self.rooms.seat(key).is_some_and(|seat| seat.conn.is_none() && seat.absence == absence) {
+                self.give_up(now, key, LeftReason::Lost);
             }
-        };
-        match (message, state.member) {
-            (ClientMessage::Hello(_), Some(_)) => self.refuse(conn, ErrorCode::AlreadyJoined, None),
-            (ClientMessage::Hello(hello), None) => self.hello(conn, &hello),
-            (ClientMessage::Ping {}, _) => self.send(conn, &ServerMessage::Pong {}),
-            (ClientMessage::Leave {}, _) => {
-                self.forget(conn, LeftReason::Goodbye);
-                self.out.push_back(Output::Close { conn, code: 1000, reason: "goodbye" });
-            }
-            (ClientMessage::Signal { .. }, None) => self.refuse(conn, ErrorCode::NotJoined, None),
-            (ClientMessage::Signal { to, data }, Some((topic, from))) => self.relay(conn, topic, from, to, data),
         }
     }
 
-    fn hello(&mut self, conn: ConnId, hello: &Hello) {
-        let Some(state) = self.conns.get(&conn) else { return };
-        if hello.v != VERSION {
-            return self.refuse(conn, ErrorCode::Version, None);
+    fn join(&mut self, now: Duration, conn: ConnId, join: Join) {
+        match self.conns.get(&conn) {
+            None => return,
+            Some(Some(_)) => return self.refuse(now, conn, ErrorCode::AlreadyJoined, None),
+            Some(None) => {}
         }
-        if !proves(hello, &state.nonce, &state.origin) {
-            return self.refuse(conn, ErrorCode::BadSignature, None);
-        }
-        let topic = self.topics.entry(hello.topic).or_default();
-        let former = topic.members.get(&hello.id).copied();
-        match former {
-            Some(former) if hello.incarnation < former.incarnation => {
-                return self.refuse(conn, ErrorCode::Stale, None);
+        let topic = self.rooms.topics.get(&join.topic);
+        let former = topic.and_then(|topic| topic.seat(&join.id)).and_then(|key| Some((key, self.rooms.seat(key)?)));
+        let (key, seq) = match former {
+            Some((_, seat)) if join.incarnation < seat.member.incarnation => {
+                return self.refuse(now, conn, ErrorCode::Stale, None);
             }
-            None if topic.members.len() >= self.settings.max_topic_members as usize => {
-                // An empty topic stays only if it may have no members at all.
-                if topic.members.is_empty() {
-                    self.topics.remove(&hello.topic);
+            // It is back before anybody was told that it had gone. What is told again is told under a new number.
+            Some((key, seat)) if seat.conn.is_none() && !seat.missed && seat.member.incarnation == join.incarnation => {
+                (key, Some(seat.member.seq))
+            }
+            Some((key, seat)) => {
+                if let Some(old) = seat.conn {
+                    // Its place is taken already: to the others it never left.
+                    self.conns.insert(old, None);
+                    self.refuse(now, old, ErrorCode::Replaced, None);
                 }
-                return self.refuse(conn, ErrorCode::RoomFull, None);
+                (key, None)
             }
-            _ => {}
-        }
-        self.last_seq += 1;
-        let seat = Seat { conn, incarnation: hello.incarnation, seq: self.last_seq };
-        let others: Vec<(ConnId, Member)> = topic
-            .members
-            .iter()
-            .filter(|(id, _)| **id != hello.id)
-            .map(|(id, seat)| (seat.conn, Member { id: *id, incarnation: seat.incarnation, seq: seat.seq }))
-            .collect();
-        topic.members.insert(hello.id, seat);
-        if let Some(state) = self.conns.get_mut(&conn) {
-            state.member = Some((hello.topic, hello.id));
-        }
-        if former.is_none() {
-            self.joined += 1;
-        }
-        if let Some(former) = former {
-            // Its place is taken already: to the others it never left.
-            if let Some(state) = self.conns.get_mut(&former.conn) {
-                state.member = None;
+            None => {
+                let seats = topic.map_or(0, rooms::Topic::seats);
+                if seats >= self.settings.limits.max_topic_members as usize {
+                    return self.refuse(now, conn, ErrorCode::RoomFull, None);
+                }
+                (self.rooms.add(join.topic, join.id), None)
             }
-            self.close(former.conn, ErrorCode::Replaced, LeftReason::Lost);
-        }
-        let member = Member { id: hello.id, incarnation: seat.incarnation, seq: seat.seq };
+        };
+        let quietly = seq.is_some();
+        let counted = if quietly { &mut self.counters.returns } else { &mut self.counters.joins };
+        *counted += 1;
+        let seq = seq.unwrap_or_else(|| {
+            self.last_seq += 1;
+            self.last_seq
+        });
+        self.conns.insert(conn, Some(key));
+        self.rooms.arrive(key, conn, join.incarnation, seq);
+        let (named, new) = self.rooms.acquaint(key, self.settings.limits.max_sample as usize);
+        let members = named.iter().filter_map(|key| Some(self.rooms.seat(*key)?.member)).collect();
+        let total = self.rooms.topics.get(&join.topic).map_or(0, rooms::Topic::present);
+        let ice_servers = self.settings.ice_servers.iter().filter(|server| join.relay || server.username.is_none());
         let welcome = Welcome {
-            seq: seat.seq,
+            seq,
             offerer: Offerer::Newcomer,
-            total: u32::try_from(others.len() + 1).unwrap_or(u32::MAX),
-            members: others.iter().map(|(_, member)| *member).collect(),
-            ice_servers: self.settings.ice_servers.clone(),
+            members,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+            ice_servers: ice_servers.cloned().collect(),
         };
         self.send(conn, &ServerMessage::Welcome(welcome));
-        self.send_all(others.iter().map(|(conn, _)| *conn), &ServerMessage::Joined { members: vec![member] });
+        let audience = if quietly { new } else { self.rooms.acquaintances(key).collect() };
+        let member = Member { id: join.id, incarnation: join.incarnation, seq };
+        self.tell(now, &join.topic, &audience, News::Joined(member));
     }
 
-    fn relay(&mut self, conn: ConnId, topic: TopicHash, from: PeerId, to: PeerId, data: Box<RawValue>) {
-        let members = self.topics.get(&topic).map(|topic| &topic.members);
-        let seats = members.and_then(|members| Some((members.get(&from)?, members.get(&to)?)));
-        match seats {
-            Some((sender, receiver)) if from != to => {
-                let (incarnation, seq, receiver) = (sender.incarnation, sender.seq, receiver.conn);
-                self.send(receiver, &ServerMessage::Signal { from, incarnation, seq, data });
-            }
-            _ => self.refuse(conn, ErrorCode::UnknownPeer, Some(to)),
-        }
+    fn relay(&mut self, now: Duration, conn: ConnId, to: PeerId, data: &RawValue) {
+        let Some(seat) = self.conns.get(&conn) else { return };
+        let sender = seat.and_then(|key| Some((key, self.rooms.seat(key)?)));
+        let Some((key, sender)) = sender else { return self.refuse(now, conn, ErrorCode::NotJoined, None) };
+        let receiver = self.rooms.topics.get(&sender.topic).and_then(|topic| topic.seat(&to));
+        let Some(receiver) = receiver.filter(|receiver| *receiver != key) else {
+            return self.refuse(now, conn, ErrorCode::UnknownPeer, Some(to));
+        };
+        let Some(addressee) = self.rooms.seat_mut(receiver).and_then(|seat| {
+            seat.missed |= seat.conn.is_none();
+            seat.conn
+        }) else {
+            return self.refuse(now, conn, ErrorCode::UnknownPeer, Some(to));
+        };
+        let Some(sender) = self.rooms.seat_mut(key) else { return };
+        let member = sender.member;
+        let stamp = sender.stamp.get_or_insert_with(|| stamp(&member));
+        let mut frame = String::with_capacity(stamp.len() + data.get().len() + 2);
+        frame.push_str(stamp);
+        frame.push_str(data.get());
+        frame.push_str("}}");
+        self.counters.signals += 1;
+        self.counters.signal_bytes += data.get().len() as u64;
+        self.out.push_back(Output::Send { conn: addressee, frame: frame.into() });
     }
 
     /// Says what was wrong, and closes if the protocol says so.
-    fn refuse(&mut self, conn: ConnId, code: ErrorCode, peer: Option<PeerId>) {
-        if close_code(code).is_some() {
-            self.close(conn, code, LeftReason::Lost);
-        } else {
-            self.send(conn, &ServerMessage::Error { code, message: explain(code).to_owned(), peer });
-        }
-    }
-
-    fn close(&mut self, conn: ConnId, code: ErrorCode, reason: LeftReason) {
+    fn refuse(&mut self, now: Duration, conn: ConnId, code: ErrorCode, peer: Option<PeerId>) {
         if !self.conns.contains_key(&conn) {
             return;
         }
+        *self.counters.refusals.entry(code).or_default() += 1;
         let text = explain(code);
-        self.send(conn, &ServerMessage::Error { code, message: text.to_owned(), peer: None });
-        self.forget(conn, reason);
-        self.out.push_back(Output::Close { conn, code: close_code(code).unwrap_or(1008), reason: text });
+        self.send(conn, &ServerMessage::Error { code, message: text.to_owned(), peer });
+        if let Some(close) = close_code(code) {
+            self.forget(now, conn, LeftReason::Lost);
+            self.out.push_back(Output::Close { conn, code: close, reason: text });
+        }
     }
 
-    /// Ends a connection's membership and forgets the connection.
-    fn forget(&mut self, conn: ConnId, reason: LeftReason) {
-        let Some((topic_hash, id)) = self.conns.remove(&conn).and_then(|state| state.member) else { return };
-        let Some(topic) = self.topics.get_mut(&topic_hash) else { return };
-        let Some(seat) = topic.members.remove(&id) else { return };
-        self.joined -= 1;
-        if topic.members.is_empty() {
-            self.topics.remove(&topic_hash);
+    /// Forgets a connection. Its member is gone, or away if it may come back.
+    fn forget(&mut self, now: Duration, conn: ConnId, reason: LeftReason) {
+        let Some(key) = self.conns.remove(&conn).flatten() else { return };
+        if reason == LeftReason::Goodbye || self.settings.grace.is_zero() {
+            return self.give_up(now, key, reason);
+        }
+        self.rooms.depart(key);
+        self.last_absence += 1;
+        if let Some(seat) = self.rooms.seat_mut(key) {
+            seat.absence = self.last_absence;
+            self.absences.push_back((now + self.settings.grace, key, self.last_absence));
+        }
+    }
+
+    fn give_up(&mut self, now: Duration, key: SeatKey, reason: LeftReason) {
+        let Some((topic, member)) = self.rooms.seat(key).map(|seat| (seat.topic, seat.member)) else { return };
+        let counted = match reason {
+            LeftReason::Goodbye => &mut self.counters.goodbyes,
+            LeftReason::Lost => &mut self.counters.lost,
+        };
+        *counted += 1;
+        let audience = self.rooms.remove(key);
+        self.tell(now, &topic, &audience, News::Left(member, reason));
+    }
+
+    /// Tells news of a topic: at once after a quiet time, else together with what else happens within a tick.
+    fn tell(&mut self, now: Duration, topic_hash: &TopicHash, audience: &[SeatKey], news: News) {
+        let Some(topic) = self.rooms.topics.get_mut(topic_hash) else { return };
+        if audience.is_empty() {
             return;
         }
-        let others: Vec<ConnId> = topic.members.values().map(|seat| seat.conn).collect();
-        let departed = Departed { id, incarnation: seat.incarnation, reason };
-        self.send_all(others, &ServerMessage::Left { members: vec![departed] });
+        if now >= topic.quiet_until && !topic.someone_waits() {
+            topic.quiet_until = now + self.settings.tick;
+            let conns: Vec<ConnId> = audience.iter().filter_map(|key| self.rooms.seat(*key)?.conn).collect();
+            return self.send_news(&conns, &[news]);
+        }
+        if !topic.someone_waits() {
+            self.ticks.push_back((now + self.settings.tick, *topic_hash));
+        }
+        for key in audience {
+            self.rooms.put_by(*key, news);
+        }
+    }
+
+    fn tell_news(&mut self, now: Duration, topic_hash: &TopicHash) {
+        let waiting = self.rooms.take_news(topic_hash);
+        if let Some(topic) = self.rooms.topics.get_mut(topic_hash) {
+            topic.quiet_until = now + self.settings.tick;
+        }
+        for (conn, news) in waiting {
+            self.send_news(&[conn], &news);
+        }
+    }
+
+    fn send_news(&mut self, conns: &[ConnId], news: &[News]) {
+        let (mut departed, mut members) = (Vec::new(), Vec::new());
+        for news in news {
+            match news {
+                News::Joined(member) => members.push(*member),
+                News::Left(Member { id, incarnation, .. }, reason) => {
+                    departed.push(Departed { id: *id, incarnation: *incarnation, reason: *reason });
+                }
+            }
+        }
+        if !departed.is_empty() {
+            self.send_all(conns, &ServerMessage::Left { members: departed });
+        }
+        if !members.is_empty() {
+            self.send_all(conns, &ServerMessage::Joined { members });
+        }
     }
 
     fn send(&mut self, conn: ConnId, message: &ServerMessage) {
-        self.send_all([conn], message);
+        self.send_all(&[conn], message);
     }
 
-    fn send_all(&mut self, conns: impl IntoIterator<Item = ConnId>, message: &ServerMessage) {
+    fn send_all(&mut self, conns: &[ConnId], message: &ServerMessage) {
         // Serialising these can't fail: no maps with odd keys, no foreign impls.
         let Ok(text) = serde_json::to_string(message) else { return };
         let frame: Arc<str> = text.into();
-        self.out.extend(conns.into_iter().map(|conn| Output::Send { conn, frame: frame.clone() }));
+        self.out.extend(conns.iter().map(|conn| Output::Send { conn: *conn, frame: frame.clone() }));
     }
 }
 
-/// Whether the signature proves that the client holds the key behind its id.
-fn proves(hello: &Hello, nonce: &Nonce, origin: &str) -> bool {
-    let bytes = hello_bytes(nonce, origin, &hello.topic, hello.incarnation);
-    let signature = ed25519_dalek::Signature::from_bytes(hello.sig.as_bytes());
-    VerifyingKey::from_bytes(hello.id.as_bytes()).is_ok_and(|key| key.verify_strict(&bytes, &signature).is_ok())
-}
-
-/// Why a frame is no message: an object with one key that names no message, or worse.
-fn misread(text: &str) -> ErrorCode {
-    const NAMES: [&str; 4] = ["hello", "signal", "leave", "ping"];
-    match serde_json::from_str::<HashMap<String, serde::de::IgnoredAny>>(text) {
-        Ok(object) if object.len() == 1 && !NAMES.iter().any(|name| object.contains_key(*name)) => {
-            ErrorCode::UnknownType
-        }
-        _ => ErrorCode::Malformed,
-    }
+/// A `signal` of this sender up to its data, which then need not be read to be sent on.
+fn stamp(sender: &Member) -> Box<str> {
+    let Member { id, incarnation, seq } = sender;
+    let mut stamp = String::with_capacity(160);
+    // Writing into a String can't fail.
+    let _ = write!(stamp, r#"{{"signal":{{"from":"{id}","incarnation":{incarnation},"seq":{seq},"data":"#);
+    stamp.into()
 }
 
 /// The WebSocket close code (RFC 6455 section 7.4.1, or the private range) that an error brings; none if the
@@ -349,13 +495,23 @@ pub fn close_code(code: ErrorCode) -> Option<u16> {
         ErrorCode::Malformed | ErrorCode::UnknownType | ErrorCode::AlreadyJoined | ErrorCode::UnknownPeer => None,
         ErrorCode::NotText => Some(1003),
         ErrorCode::TooLarge => Some(1009),
+        ErrorCode::TooManyJoins | ErrorCode::TooManyConnections => Some(1013),
         ErrorCode::Replaced => Some(4001),
+        ErrorCode::Denied => Some(4003),
         ErrorCode::RoomFull => Some(4005),
         _ => Some(1008),
     }
 }
 
-fn explain(code: ErrorCode) -> &'static str {
+/// The frame that says so, for a driver that turns a connection away before the hub knows it.
+pub fn error_frame(code: ErrorCode) -> String {
+    let message = ServerMessage::Error { code, message: explain(code).to_owned(), peer: None };
+    // Serialising this can't fail: there is nothing in it but strings.
+    serde_json::to_string(&message).unwrap_or_default()
+}
+
+/// The words of the close frame and of the error, for people.
+pub fn explain(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::Malformed => "not a message of the protocol: send one JSON object with one key, the message's name",
         ErrorCode::UnknownType => "no such message: send hello, signal, leave or ping",
@@ -373,6 +529,10 @@ fn explain(code: ErrorCode) -> &'static str {
         ErrorCode::SlowReader => "too much waits to be read",
         ErrorCode::Abuse => "too many frames that are no messages",
         ErrorCode::Origin => "pages of this origin may not use this server",
+        ErrorCode::Denied => "no token that lets you into this room",
+        ErrorCode::RateLimited => "more frames or bytes than the limits allow",
+        ErrorCode::TooManyJoins => "too many joins, of this topic or from your address: come back later",
+        ErrorCode::TooManyConnections => "too many sockets, here or from your address: come back later",
         ErrorCode::Unknown => "refused",
     }
 }

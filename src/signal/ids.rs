@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base32::Alphabet;
+use data_encoding::Encoding;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -32,23 +32,30 @@ pub enum ParseIdError {
     },
 }
 
-const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
+/// Reads both cases; writes capitals, which [`encode`] makes small.
+const BASE32: Encoding = data_encoding::BASE32_NOPAD_NOCASE;
 
-fn encode(bytes: &[u8]) -> String {
-    base32::encode(ALPHABET, bytes)
+/// How many characters that many bytes are written in.
+const fn text_len(bytes: usize) -> usize {
+    (bytes * 8).div_ceil(5)
+}
+
+/// Writes into `text`, which must have [`text_len`] bytes, without allocating: ids are in every frame.
+fn encode<'a>(bytes: &[u8], text: &'a mut [u8]) -> &'a str {
+    BASE32.encode_mut(bytes, text);
+    text.make_ascii_lowercase();
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
     // Checked first so that a hostile text is not decoded at any length.
-    if text.len() != (N * 8).div_ceil(5) {
+    if text.len() != text_len(N) {
         return Err(ParseIdError::Length { expected: N, found: text.len() * 5 / 8 });
     }
-    let text = text.to_ascii_lowercase();
-    let bytes = base32::decode(ALPHABET, &text).ok_or(ParseIdError::Alphabet)?;
-    let found = bytes.len();
-    let bytes: [u8; N] = bytes.try_into().map_err(|_| ParseIdError::Length { expected: N, found })?;
-    // The last character has bits to spare: an id is to have one text only.
-    if encode(&bytes) == text { Ok(bytes) } else { Err(ParseIdError::Alphabet) }
+    let mut bytes = [0; N];
+    // Bits to spare in the last character must be zero: an id is to have one text only.
+    BASE32.decode_mut(text.as_bytes(), &mut bytes).map_err(|_| ParseIdError::Alphabet)?;
+    Ok(bytes)
 }
 
 macro_rules! id {
@@ -71,14 +78,13 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&encode(&self.0))
+                f.write_str(encode(&self.0, &mut [0; text_len($bytes)]))
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let text = encode(&self.0);
-                write!(f, concat!(stringify!($name), "({})"), &text[..8])
+                write!(f, concat!(stringify!($name), "({})"), encode(&self.0[..5], &mut [0; 8]))
             }
         }
 
@@ -92,7 +98,7 @@ macro_rules! id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&encode(&self.0))
+                serializer.serialize_str(encode(&self.0, &mut [0; text_len($bytes)]))
             }
         }
 
@@ -142,9 +148,7 @@ id! {
 impl PeerId {
     /// The first eight characters of the id: enough to tell people in one room apart, for logs and labels.
     pub fn short(&self) -> String {
-        let mut text = encode(&self.0[..5]);
-        text.truncate(8);
-        text
+        encode(&self.0[..5], &mut [0; 8]).to_owned()
     }
 }
 

@@ -16,8 +16,8 @@ pub const VERSION: u16 = 1;
 /// The path the signalling socket is served at.
 pub const PATH: &str = "/signal";
 
-/// The largest frame either side accepts, in bytes of UTF-8.
-pub const MAX_FRAME_BYTES: usize = 64 * 1024;
+/// Where a server says which versions it speaks and what its limits are, as JSON.
+pub const WELL_KNOWN_PATH: &str = "/.well-known/converge";
 
 /// A topic's name is 1 to this many bytes of UTF-8.
 pub const MAX_TOPIC_BYTES: usize = 128;
@@ -55,6 +55,10 @@ pub struct Hello {
     pub incarnation: Incarnation,
     /// The signature over [`hello_bytes`].
     pub sig: Signature,
+    /// What lets the peer into this room, where the server asks for it. Here and not in the socket's address, which
+    /// proxies and servers write into their logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// What a server may send.
@@ -106,6 +110,11 @@ pub enum ServerMessage {
     },
     /// The answer to `ping`.
     Pong {},
+    /// The server is about to end: its sockets close now, and the client is to come back no sooner than told.
+    Drain {
+        /// How long to wait, in milliseconds; another for each client, so that they don't all come back at once.
+        retry_after_ms: u32,
+    },
 }
 
 /// What a client learns when it has joined.
@@ -115,7 +124,8 @@ pub struct Welcome {
     pub seq: Seq,
     /// Who makes the offer between the client and each of `members`.
     pub offerer: Offerer,
-    /// The other members.
+    /// The other members, or, where there are more than [`Limits::max_sample`], some of them chosen at random: those to
+    /// connect to first. The client hears of the coming and going of these, and of those who are given it to connect to.
     pub members: Vec<Member>,
     /// How many members the topic has, the client included.
     pub total: u32,
@@ -178,13 +188,65 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
-/// What a server holds its clients to.
+/// What a server holds its clients to. Published in the challenge and at [`WELL_KNOWN_PATH`].
+///
+/// Rates are token buckets: `…_burst` at once, refilled with `…_per_second`. Fields that a server doesn't state are
+/// taken to be the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
-    /// The largest frame, in bytes.
+    /// The largest frame, in bytes. Default 64 KiB: a description has a few.
     pub max_frame_bytes: u32,
-    /// The most members of one topic.
+    /// The most members of one topic. Default 32: a full mesh of more is a burden to each browser.
     pub max_topic_members: u32,
+    /// The most members that a `welcome` names. Default 500: everybody, unless topics may be larger.
+    pub max_sample: u32,
+    /// The most sockets in all. Default 10,000.
+    pub max_connections: u32,
+    /// The most sockets from one address (IPv6: from one /64 network). Default 128: a school behind one address.
+    pub max_connections_per_ip: u32,
+    /// Frames on one socket. Default 100 a second: a newcomer to a full room sends some ten to each member.
+    pub frames_per_second: u32,
+    /// Frames on one socket at once. Default 1,000.
+    pub frame_burst: u32,
+    /// Bytes on one socket. Default 128 KiB a second.
+    pub bytes_per_second: u32,
+    /// Bytes on one socket at once. Default 1 MiB.
+    pub byte_burst: u32,
+    /// Joins from one address. Default 10 a second.
+    pub joins_per_second_per_ip: u32,
+    /// Joins from one address at once. Default 200: everybody behind it comes back after the server has restarted.
+    pub join_burst_per_ip: u32,
+    /// Joins of one topic. Default 50 a second.
+    pub joins_per_second_per_topic: u32,
+    /// Joins of one topic at once. Default 500.
+    pub join_burst_per_topic: u32,
+    /// From the socket's opening to `hello`, in milliseconds. Default 10,000.
+    pub hello_within_ms: u32,
+    /// What may wait for one socket to read it, in bytes. Default 256 KiB.
+    pub max_queued_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame_bytes: 64 * 1024,
+            max_topic_members: 32,
+            max_sample: 500,
+            max_connections: 10_000,
+            max_connections_per_ip: 128,
+            frames_per_second: 100,
+            frame_burst: 1000,
+            bytes_per_second: 128 * 1024,
+            byte_burst: 1024 * 1024,
+            joins_per_second_per_ip: 10,
+            join_burst_per_ip: 200,
+            joins_per_second_per_topic: 50,
+            join_burst_per_topic: 500,
+            hello_within_ms: 10_000,
+            max_queued_bytes: 256 * 1024,
+        }
+    }
 }
 
 /// Why something was refused.
@@ -224,6 +286,15 @@ pub enum ErrorCode {
     Abuse,
     /// The origin of the page may not use this server. Closes.
     Origin,
+    /// The token does not let the peer into this room: there is none, or it is wrong, or for another room, or too old.
+    /// Which of these is not said. Closes.
+    Denied,
+    /// More frames or bytes than the limits allow. Closes.
+    RateLimited,
+    /// Too many joins, of this topic or from this address. Closes; come back later.
+    TooManyJoins,
+    /// Too many sockets, in all or from this address. Closes; come back later.
+    TooManyConnections,
     /// A code from a later version of the protocol.
     #[serde(other)]
     Unknown,

@@ -3,14 +3,21 @@
 mod api;
 mod picture;
 
+use std::time::Duration;
+
 use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 
 use self::api::Api;
 use self::picture::Picture;
+use crate::numbers::{Numbers, here_now};
 use crate::parts::Brand;
 use crate::{platform, words};
+
+/// How often the numbers are asked for.
+const REFRESH: Duration = Duration::from_secs(10);
 
 const HELP: &str = "Anyone who knows the name can come in.";
 
@@ -38,6 +45,7 @@ pub(crate) fn Landing() -> impl IntoView {
                              The server only introduces them."
                         </p>
                         <OpenForm suggestion=words::topic_from(platform::random())/>
+                        <Here/>
                     </div>
                     <Picture/>
                 </section>
@@ -80,6 +88,41 @@ pub(crate) fn Landing() -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// How many are here. Asked on the server, while it renders; the page then asks again by itself.
+#[component]
+fn Here() -> impl IntoView {
+    let numbers = Resource::new_blocking(|| (), |()| here_now());
+    view! {
+        <Suspense>{move || Suspend::new(async move { numbers.await.ok().map(|numbers| view! { <LiveNumbers numbers/> }) })}</Suspense>
+    }
+}
+
+/// The numbers, renewed while somebody looks at them.
+#[island]
+fn LiveNumbers(numbers: Numbers) -> impl IntoView {
+    let words = RwSignal::new(numbers.words());
+    Effect::new(move |_| {
+        let ask = move || {
+            if document().hidden() {
+                return;
+            }
+            spawn_local(async move {
+                // What was known last stays, while the server is away.
+                if let Ok(numbers) = here_now().await {
+                    words.try_set(numbers.words());
+                }
+            });
+        };
+        // Refused by no browser; without it the numbers are those of when the page was loaded.
+        if let Ok(asking) = set_interval_with_handle(ask, REFRESH) {
+            on_cleanup(move || asking.clear());
+        }
+    });
+    view! {
+        <p class="here">{words}</p>
+    }
 }
 
 /// A topic with a suggestion already in it, and one button. Works without JavaScript, by way of the server's route at

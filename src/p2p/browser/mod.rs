@@ -250,6 +250,7 @@ fn begin(driver: &Rc<RefCell<Inner>>, identity: Identity) {
             seed: u64::from_ne_bytes(seed),
             timings: inner.options.timings,
             lanes: inner.options.lanes.clone(),
+            token: inner.options.token.clone(),
         };
         let now = inner.now();
         inner.core = Some(RoomCore::new(now, config));

@@ -9,6 +9,7 @@ use crate::event::{Activity, Event};
 use crate::identity::Identity;
 use crate::lane::{Delivery, Lane};
 use crate::link::{Candidate, LinkId, Role, Sdp};
+use crate::options::Token;
 use crate::timer::Timings;
 use crate::transfer::{Transfer, TransferId};
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub timings: Timings,
     /// The application's lanes, beside the three that every room has.
     pub lanes: Vec<Delivery>,
+    /// What to show the server to be let in.
+    pub token: Option<Token>,
 }
 
 /// What the driver tells the core.

@@ -1,5 +1,7 @@
 //! The way to the server: joining, staying, coming back.
 
+use std::time::Duration;
+
 use converge_signal::PeerId;
 use converge_signal::protocol::{ClientMessage, ErrorCode, LeftReason, Member, ServerMessage, VERSION, Welcome};
 use serde_json::value::RawValue;
@@ -46,6 +48,8 @@ impl RoomCore {
 
     pub(super) fn socket_lost(&mut self, now: Time) {
         let wait = self.config.timings.backoff(self.socket_failures, &mut self.random);
+        // The server may have said how long.
+        let wait = self.return_after.take().map_or(wait, |told| told.max(wait));
         self.socket_failures = self.socket_failures.saturating_add(1);
         self.socket = Socket::Closed { retry_at: self.online.then(|| now + wait) };
         self.nobody_listed(now);
@@ -134,11 +138,17 @@ impl RoomCore {
         match message {
             ServerMessage::Challenge { v, .. } if v != VERSION => self.close(CloseReason::Version),
             ServerMessage::Challenge { nonce, .. } if joining => {
-                let hello = self.config.identity.hello(&nonce, &self.config.origin, self.config.topic);
+                let token = self.config.token.as_ref().map(|token| token.text().to_owned());
+                let hello = self.config.identity.hello(&nonce, &self.config.origin, self.config.topic, token);
                 self.tell_server(&ClientMessage::Hello(hello));
             }
             ServerMessage::Welcome(welcome) if joining => self.welcome(now, welcome),
             ServerMessage::Error { code, message, peer } => self.server_error(now, code, message, peer),
+            // It closes the socket now.
+            ServerMessage::Drain { retry_after_ms } => {
+                let wait = Duration::from_millis(retry_after_ms.into());
+                self.return_after = Some(wait.min(self.config.timings.backoff_max));
+            }
             // The rest is for members; out of turn it means nothing.
             _ if joining => {}
             ServerMessage::Joined { members } => {
@@ -195,6 +205,11 @@ impl RoomCore {
             (ErrorCode::RoomFull, _) => self.close(CloseReason::RoomFull),
             (ErrorCode::Replaced | ErrorCode::Stale, _) => self.close(CloseReason::Replaced),
             (ErrorCode::Version, _) => self.close(CloseReason::Version),
+            (ErrorCode::Denied, _) => self.close(CloseReason::Denied),
+            // Coming back at once would only be more of it.
+            (ErrorCode::RateLimited | ErrorCode::TooManyJoins | ErrorCode::TooManyConnections, _) => {
+                self.return_after = Some(self.config.timings.backoff(u32::MAX, &mut self.random));
+            }
             (ErrorCode::BadSignature | ErrorCode::Origin, _) => self.close(CloseReason::Refused),
             // The server closes what it will not go on with; the socket's end is handled there.
             _ => {}

@@ -124,6 +124,8 @@ pub struct Sim {
     topic: TopicHash,
     hub: Option<Hub>,
     hub_settings: hub::Settings,
+    /// Which of the hub's alarms is the one that counts.
+    hub_alarm: u64,
     nodes: Vec<Node>,
     sockets: BTreeMap<u64, Socket>,
     connections: BTreeMap<u64, Connection>,
@@ -181,7 +183,8 @@ impl Sim {
             lanes: Vec::new(),
             timings: Timings::default(),
             topic: TopicHash::from_bytes([7; 32]),
-            hub: Some(Hub::new(hub_settings.clone())),
+            hub: Some(Hub::new(hub_settings.clone(), seed)),
+            hub_alarm: 0,
             hub_settings,
             nodes: Vec::new(),
             sockets: BTreeMap::new(),
@@ -285,7 +288,7 @@ impl Sim {
 
     /// Starts the server, with nobody in it.
     pub fn start_server(&mut self) {
-        self.hub = Some(Hub::new(self.hub_settings.clone()));
+        self.hub = Some(Hub::new(self.hub_settings.clone(), self.random.u64(..)));
     }
 
     /// Breaks a page's socket; both ends notice.
@@ -512,6 +515,7 @@ impl Sim {
             seed,
             timings: self.timings,
             lanes: self.lanes.clone(),
+            token: None,
         };
         page.core = Some(RoomCore::new(now, config));
         self.settle(node);

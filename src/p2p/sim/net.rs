@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use converge_signal::hub;
-use converge_signal::protocol::{ClientMessage, ServerMessage};
+use converge_signal::protocol::{ClientMessage, Limits, ServerMessage};
 
 use super::{NodeId, Sim};
 use crate::room::{FileEvent, Input, LinkEvent, Output};
@@ -17,6 +17,10 @@ pub(super) enum Happening {
     Wake {
         node: NodeId,
         wake: u64,
+    },
+    /// The hub wanted to be woken.
+    HubWake {
+        alarm: u64,
     },
     SocketOpened {
         socket: u64,
@@ -111,6 +115,8 @@ pub(super) struct Socket {
     /// The client has given it up, or it is broken: nothing more reaches the client.
     client_gone: bool,
     server_gone: bool,
+    /// The server's side of it.
+    session: Option<hub::Session>,
     /// When the last thing sent in each direction arrives: what is sent later arrives later.
     up: Time,
     down: Time,
@@ -160,6 +166,11 @@ impl Sim {
                     self.tell(node, Input::Timeout);
                 }
             }
+            Happening::HubWake { alarm } => {
+                if self.hub_alarm == alarm {
+                    self.hub_takes(hub::Input::Woken);
+                }
+            }
             Happening::SocketOpened { socket } => {
                 let Some(node) = self.client_of(socket) else { return };
                 if self.hub.is_none() {
@@ -169,11 +180,16 @@ impl Sim {
                 }
                 self.tell(node, Input::SocketOpen);
                 let nonce = self.nonce();
-                self.hub_takes(hub::Input::Connected { conn: socket, nonce, origin: "" });
+                if let Some(state) = self.sockets.get_mut(&socket) {
+                    state.session = Some(hub::Session::new(nonce, "", Limits::default().max_frame_bytes));
+                }
+                self.hub_takes(hub::Input::Connected { conn: socket, nonce });
             }
             Happening::ToServer { socket, text } => {
-                if self.sockets.get(&socket).is_some_and(|socket| !socket.server_gone) {
-                    self.hub_takes(hub::Input::Frame { conn: socket, text: &text });
+                let state = self.sockets.get_mut(&socket).filter(|socket| !socket.server_gone);
+                if let Some(session) = state.and_then(|state| state.session.as_mut()) {
+                    let input = session.input(socket, &text);
+                    self.hub_takes(input);
                 }
             }
             Happening::ToClient { socket, text } => {
@@ -230,7 +246,10 @@ impl Sim {
 
     fn hub_takes(&mut self, input: hub::Input<'_>) {
         let Some(hub) = &mut self.hub else { return };
-        hub.handle(input);
+        // The server's clock is the world's.
+        let world = Duration::from_micros(self.now.as_micros());
+        hub.handle(world, input);
+        let wake_at = hub.wake_at();
         let outputs: Vec<_> = std::iter::from_fn(|| hub.poll()).collect();
         for output in outputs {
             match output {
@@ -254,6 +273,11 @@ impl Sim {
                     self.schedule_at(at, Happening::ClientEnd { socket: conn });
                 }
             }
+        }
+        self.hub_alarm += 1;
+        if let Some(at) = wake_at {
+            let at = self.now + at.saturating_sub(world);
+            self.schedule_at(at, Happening::HubWake { alarm: self.hub_alarm });
         }
     }
 
@@ -289,7 +313,14 @@ impl Sim {
         match output {
             Output::OpenSocket => {
                 let socket = self.next_id();
-                let state = Socket { node, client_gone: false, server_gone: false, up: Time::ZERO, down: Time::ZERO };
+                let state = Socket {
+                    node,
+                    client_gone: false,
+                    server_gone: false,
+                    session: None,
+                    up: Time::ZERO,
+                    down: Time::ZERO,
+                };
                 self.sockets.insert(socket, state);
                 self.nodes[node].socket = Some(socket);
                 self.schedule(Happening::SocketOpened { socket });

@@ -51,6 +51,7 @@ pub fn config(identity: Identity, lanes: Vec<Delivery>) -> Config {
         seed: 1,
         timings: Timings::default(),
         lanes,
+        token: None,
     }
 }
 
@@ -67,7 +68,7 @@ pub fn server_says(message: &ServerMessage) -> Input {
 
 /// What brings a core into a room in which these members are; it is to make the offers.
 pub fn entrance(seq: u64, members: Vec<Member>) -> [Input; 3] {
-    let limits = Limits { max_frame_bytes: 65_536, max_topic_members: 32 };
+    let limits = Limits::default();
     let total = u32::try_from(members.len() + 1).unwrap_or(u32::MAX);
     let welcome = Welcome { seq, offerer: Offerer::Newcomer, members, total, ice_servers: Vec::new() };
     [

@@ -8,6 +8,7 @@ use converge_p2p::room::MAX_QUEUED_MESSAGES;
 use converge_p2p::sim::{Got, NodeId, Sim};
 use converge_p2p::{Activity, CloseReason, DisconnectReason, Event, PeerId, PeerState, SendError, Status};
 use converge_signal::hub;
+use converge_signal::protocol::Limits;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -318,7 +319,8 @@ fn lost_signalling_messages_only_cost_time() {
 
 #[test]
 fn a_full_room_closes_with_its_reason_and_leaves_the_others_alone() {
-    let settings = hub::Settings { max_topic_members: 2, ..hub::Settings::default() };
+    let limits = Limits { max_topic_members: 2, ..Limits::default() };
+    let settings = hub::Settings { limits, ..hub::Settings::default() };
     let mut sim = Sim::with_settings(1, settings);
     let nodes = sim.open_many(2);
     sim.link_all(10 * S);

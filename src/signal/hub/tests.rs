@@ -2,8 +2,11 @@
 use ed25519_dalek::{Signer, SigningKey};
 
 use super::*;
-use crate::ids::Signature;
-use crate::protocol::blind_topic;
+use crate::ids::{Incarnation, Signature};
+use crate::protocol::{ClientMessage, Hello, blind_topic, hello_bytes};
+
+const PAGE: &str = "http://page";
+const NONCE: Nonce = Nonce::from_bytes([9; 32]);
 
 struct Client {
     conn: ConnId,
@@ -18,16 +21,30 @@ impl Client {
 
 struct Bench {
     hub: Hub,
+    sessions: HashMap<ConnId, Session>,
+    now: Duration,
     next: ConnId,
 }
 
 impl Bench {
+    /// Says at once who is lost, and tells each thing by itself.
     fn new() -> Self {
-        Self::with(Settings::default())
+        Self::with(Settings { grace: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() })
     }
 
     fn with(settings: Settings) -> Self {
-        Self { hub: Hub::new(settings), next: 0 }
+        Self { hub: Hub::new(settings, 1), sessions: HashMap::new(), now: Duration::ZERO, next: 0 }
+    }
+
+    fn small(max_topic_members: u32) -> Self {
+        let limits = Limits { max_topic_members, ..Limits::default() };
+        Self::with(Settings { limits, grace: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() })
+    }
+
+    /// A topic may have any number of members, of which each is told of `max_sample`.
+    fn large(max_sample: u32) -> Self {
+        let limits = Limits { max_sample, max_topic_members: u32::MAX, ..Limits::default() };
+        Self::with(Settings { limits, ..Settings::default() })
     }
 
     fn drain(&mut self) -> Vec<Output> {
@@ -35,31 +52,54 @@ impl Bench {
     }
 
     fn input(&mut self, input: Input<'_>) -> Vec<Output> {
-        self.hub.handle(input);
+        self.hub.handle(self.now, input);
         self.drain()
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> Vec<Output> {
-        self.input(Input::Frame { conn, text })
+        let input = self.sessions.get_mut(&conn).unwrap().input(conn, text);
+        self.hub.handle(self.now, input);
+        self.drain()
+    }
+
+    /// Lets time go by until the hub has nothing more to do, or for so long.
+    fn wait(&mut self, time: Duration) -> Vec<Output> {
+        let end = self.now + time;
+        let mut out = Vec::new();
+        while let Some(at) = self.hub.wake_at().filter(|at| *at <= end) {
+            self.now = at;
+            out.extend(self.input(Input::Woken));
+        }
+        self.now = end;
+        out
     }
 
     fn connect(&mut self) -> ConnId {
         self.next += 1;
         let conn = self.next;
-        self.input(Input::Connected { conn, nonce: Nonce::from_bytes([9; 32]), origin: "http://page" });
+        self.sessions.insert(conn, Session::new(NONCE, PAGE, Limits::default().max_frame_bytes));
+        self.input(Input::Connected { conn, nonce: NONCE });
         conn
+    }
+
+    /// A member that proves nothing: signatures are slow, and these tests have thousands.
+    fn enter(&mut self, n: u32, topic: &str) -> (ConnId, Vec<Output>) {
+        let conn = self.connect();
+        self.sessions.remove(&conn);
+        (conn, self.input(Input::Join { conn, join: join(n, topic, 1) }))
     }
 
     fn hello(&mut self, conn: ConnId, seed: u8, topic: &str, incarnation: u64) -> (Client, Vec<Output>) {
         let key = SigningKey::from_bytes(&[seed; 32]);
         let topic = blind_topic(topic);
-        let bytes = hello_bytes(&Nonce::from_bytes([9; 32]), "http://page", &topic, incarnation);
+        let bytes = hello_bytes(&NONCE, PAGE, &topic, incarnation);
         let hello = Hello {
             v: VERSION,
             topic,
             id: PeerId::from_bytes(key.verifying_key().to_bytes()),
             incarnation,
             sig: Signature::from_bytes(key.sign(&bytes).to_bytes()),
+            token: None,
         };
         let text = serde_json::to_string(&ClientMessage::Hello(hello)).unwrap();
         let out = self.text(conn, &text);
@@ -70,6 +110,16 @@ impl Bench {
         let conn = self.connect();
         self.hello(conn, seed, topic, incarnation)
     }
+}
+
+fn peer(n: u32) -> PeerId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    PeerId::from_bytes(bytes)
+}
+
+fn join(n: u32, topic: &str, incarnation: Incarnation) -> Join {
+    Join { topic: blind_topic(topic), id: peer(n), incarnation, relay: true }
 }
 
 /// What one connection is told, as the names of the messages with what matters of them.
@@ -160,7 +210,7 @@ fn goodbye_and_lost_are_told_apart() {
 
 #[test]
 fn a_full_topic_refuses_newcomers_but_not_who_comes_back() {
-    let mut bench = Bench::with(Settings { max_topic_members: 2, ..Settings::default() });
+    let mut bench = Bench::small(2);
     bench.join(1, "x", 1);
     let (b, _) = bench.join(2, "x", 1);
     let (c, out) = bench.join(3, "x", 1);
@@ -175,7 +225,7 @@ fn a_full_topic_refuses_newcomers_but_not_who_comes_back() {
 
 #[test]
 fn a_topic_of_no_members_leaves_nothing_behind() {
-    let mut bench = Bench::with(Settings { max_topic_members: 0, ..Settings::default() });
+    let mut bench = Bench::small(0);
     let (a, out) = bench.join(1, "x", 1);
     assert_eq!(told(&out, a.conn), ["error RoomFull", "close 4005"]);
     assert_eq!((bench.hub.topics(), bench.hub.connections()), (0, 0));
@@ -197,23 +247,23 @@ fn ten_thousand_joins_and_leaves_leave_nothing_behind() {
 #[test]
 fn a_signature_for_another_origin_nonce_or_topic_proves_nothing() {
     let key = SigningKey::from_bytes(&[1; 32]);
-    let (nonce, topic) = (Nonce::from_bytes([9; 32]), blind_topic("x"));
+    let topic = blind_topic("x");
     let id = PeerId::from_bytes(key.verifying_key().to_bytes());
     let other = Nonce::from_bytes([8; 32]);
-    for (bytes, good) in [
-        (hello_bytes(&nonce, "http://page", &topic, 1), true),
-        (hello_bytes(&nonce, "http://evil", &topic, 1), false),
-        (hello_bytes(&other, "http://page", &topic, 1), false),
-        (hello_bytes(&nonce, "http://page", &blind_topic("y"), 1), false),
-        (hello_bytes(&nonce, "http://page", &topic, 2), false),
+    let prove = |hello: &Hello| Session::new(NONCE, PAGE, 1000).prove(hello).map(|join| (join.topic, join.id));
+    for (bytes, expected) in [
+        (hello_bytes(&NONCE, PAGE, &topic, 1), Ok((topic, id))),
+        (hello_bytes(&NONCE, "http://evil", &topic, 1), Err(ErrorCode::BadSignature)),
+        (hello_bytes(&other, PAGE, &topic, 1), Err(ErrorCode::BadSignature)),
+        (hello_bytes(&NONCE, PAGE, &blind_topic("y"), 1), Err(ErrorCode::BadSignature)),
+        (hello_bytes(&NONCE, PAGE, &topic, 2), Err(ErrorCode::BadSignature)),
     ] {
         let sig = Signature::from_bytes(key.sign(&bytes).to_bytes());
-        let hello = Hello { v: 1, topic, id, incarnation: 1, sig };
-        assert_eq!(proves(&hello, &nonce, "http://page"), good);
+        assert_eq!(prove(&Hello { v: 1, topic, id, incarnation: 1, sig, token: None }), expected);
     }
-    let nobody =
-        Hello { v: 1, topic, id: PeerId::from_bytes([255; 32]), incarnation: 1, sig: Signature::from_bytes([0; 64]) };
-    assert!(!proves(&nobody, &nonce, "http://page"));
+    let (nobody, sig) = (PeerId::from_bytes([255; 32]), Signature::from_bytes([0; 64]));
+    let hello = Hello { v: 1, topic, id: nobody, incarnation: 1, sig, token: None };
+    assert_eq!(prove(&hello), Err(ErrorCode::BadSignature));
 }
 
 #[test]
@@ -221,9 +271,184 @@ fn nothing_follows_a_close() {
     let mut bench = Bench::new();
     let (a, _) = bench.join(1, "x", 1);
     let (b, _) = bench.join(2, "x", 1);
-    let out = bench.input(Input::Violation { conn: a.conn, code: ErrorCode::TooLarge });
+    let out = bench.input(Input::Refuse { conn: a.conn, code: ErrorCode::TooLarge });
     assert_eq!(told(&out, a.conn), ["error TooLarge", "close 1009"]);
     assert_eq!(told(&out, b.conn), ["left Lost"]);
     assert_eq!(bench.text(a.conn, r#"{"ping":{}}"#), []);
     assert_eq!(bench.input(Input::Disconnected { conn: a.conn, clean: true }), []);
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn who_comes_back_in_time_was_never_away() {
+    let mut bench = Bench::with(Settings::default());
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.wait(SECOND);
+    assert_eq!(bench.input(Input::Disconnected { conn: ben, clean: false }), []);
+    assert_eq!(bench.hub.members(), 1);
+    // Who came meanwhile is not told of it, and it is told of them.
+    let (carl, out) = bench.enter(3, "x");
+    assert_eq!(told(&out, carl), ["welcome 1"]);
+    bench.wait(SECOND);
+    let (ben, out) = bench.enter(2, "x");
+    assert_eq!(told(&out, ben), ["welcome 2"]);
+    assert_eq!(told(&out, ada), [""; 0]);
+    assert_eq!(told(&out, carl), [format!("joined {}", peer(2).short())]);
+    assert_eq!(bench.wait(60 * SECOND), [], "nor is anybody told later");
+}
+
+#[test]
+fn who_does_not_come_back_in_time_is_lost() {
+    let mut bench = Bench::with(Settings::default());
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.wait(SECOND);
+    bench.input(Input::Disconnected { conn: ben, clean: false });
+    assert_eq!(told(&bench.wait(4 * SECOND), ada), [""; 0]);
+    assert_eq!(told(&bench.wait(SECOND), ada), ["left Lost"]);
+    bench.wait(SECOND);
+    let (_, out) = bench.enter(2, "x");
+    assert_eq!(told(&out, ada), [format!("joined {}", peer(2).short())]);
+}
+
+#[test]
+fn another_life_or_one_that_was_missed_is_told_of() {
+    for missed in [false, true] {
+        let mut bench = Bench::with(Settings::default());
+        let (ada, _) = bench.join(1, "x", 1);
+        let (ben, _) = bench.enter(2, "x");
+        bench.wait(SECOND);
+        bench.input(Input::Disconnected { conn: ben, clean: false });
+        if missed {
+            let signal = format!(r#"{{"signal":{{"to":"{}","data":1}}}}"#, peer(2));
+            assert_eq!(told(&bench.text(ada.conn, &signal), ada.conn), ["error UnknownPeer"]);
+        }
+        let conn = bench.connect();
+        let incarnation = if missed { 1 } else { 2 };
+        let out = bench.input(Input::Join { conn, join: join(2, "x", incarnation) });
+        assert_eq!(told(&out, ada.conn), [format!("joined {}", peer(2).short())]);
+    }
+}
+
+#[test]
+fn a_seat_is_kept_for_who_is_away() {
+    let mut bench = Bench::large(8);
+    bench.hub.settings.limits.max_topic_members = 2;
+    bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.input(Input::Disconnected { conn: ben, clean: false });
+    let (carl, out) = bench.enter(3, "x");
+    assert_eq!(told(&out, carl), ["error RoomFull", "close 4005"]);
+    bench.wait(6 * SECOND);
+    let (carl, out) = bench.enter(3, "x");
+    assert_eq!(told(&out, carl), ["welcome 1"]);
+}
+
+#[test]
+fn news_of_one_tick_are_told_together_and_the_last_word_counts() {
+    let mut bench = Bench::with(Settings::default());
+    let (ada, _) = bench.enter(1, "x");
+    bench.wait(SECOND);
+    let (_, out) = bench.enter(2, "x");
+    assert_eq!(told(&out, ada), [format!("joined {}", peer(2).short())], "the first at once");
+    let (carl, out) = bench.enter(3, "x");
+    assert_eq!(told(&out, ada), [""; 0]);
+    bench.enter(4, "x");
+    bench.input(Input::Leave { conn: carl });
+    let out = bench.wait(SECOND);
+    assert_eq!(told(&out, ada), ["left Goodbye".to_owned(), format!("joined {}", peer(4).short())]);
+    assert_eq!(bench.hub.wake_at(), None);
+}
+
+/// Who each member of a topic has been told of and has not been told to be gone.
+#[derive(Default)]
+struct Views(HashMap<ConnId, std::collections::BTreeSet<PeerId>>);
+
+impl Views {
+    fn take(&mut self, out: &[Output]) {
+        for output in out {
+            let Output::Send { conn, frame } = output else { continue };
+            let view = self.0.entry(*conn).or_default();
+            match serde_json::from_str(frame).unwrap() {
+                ServerMessage::Welcome(welcome) => *view = welcome.members.iter().map(|member| member.id).collect(),
+                ServerMessage::Joined { members } => view.extend(members.iter().map(|member| member.id)),
+                ServerMessage::Left { members } => {
+                    for departed in members {
+                        view.remove(&departed.id);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_who_join_at_once_cost_a_few_frames_each_and_all_who_leave_are_told_of() {
+    let mut bench = Bench::large(16);
+    let (mut views, mut conns, mut frames) = (Views::default(), Vec::new(), 0);
+    for n in 0..1000 {
+        bench.now += Duration::from_micros(200);
+        let mut out = bench.wait(Duration::ZERO);
+        let (conn, more) = bench.enter(n, "x");
+        out.extend(more);
+        frames += out.len() + 2;
+        views.take(&out);
+        conns.push(conn);
+        let welcomed: usize = views.0[&conn].len();
+        assert!(welcomed <= 16 && welcomed == 16.min(n as usize), "{n}: {welcomed}");
+    }
+    let out = bench.wait(SECOND);
+    frames += out.len();
+    views.take(&out);
+    assert!(frames < 20_000, "{frames}");
+    // Acquaintance is mutual.
+    for (n, conn) in conns.iter().enumerate() {
+        for other in &views.0[conn] {
+            let other = u32::from_be_bytes(other.as_bytes()[..4].try_into().unwrap());
+            assert!(views.0[&conns[other as usize]].contains(&peer(n as u32)), "{n} and {other}");
+        }
+    }
+    // Every second one goes; nobody who stays is left with a ghost.
+    for conn in conns.iter().skip(1).step_by(2) {
+        let out = bench.input(Input::Disconnected { conn: *conn, clean: false });
+        views.take(&out);
+    }
+    let out = bench.wait(60 * SECOND);
+    views.take(&out);
+    for conn in conns.iter().step_by(2) {
+        let ghosts =
+            views.0[conn].iter().filter(|id| u32::from_be_bytes(id.as_bytes()[..4].try_into().unwrap()) % 2 == 1);
+        assert_eq!(ghosts.count(), 0);
+    }
+    assert_eq!(bench.hub.members(), 500);
+}
+
+#[test]
+fn a_drained_connection_is_told_when_to_come_back_and_nobody_else_hears_of_it() {
+    let mut bench = Bench::with(Settings::default());
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.wait(SECOND);
+    let out = bench.input(Input::Drain { conn: ada, retry_after: SECOND });
+    assert_eq!(told(&out, ada), ["Drain { retry_after_ms: 1000 }", "close 1012"]);
+    assert_eq!(told(&out, ben), [""; 0]);
+}
+
+#[test]
+fn nothing_is_kept_of_who_has_gone() {
+    let mut bench = Bench::large(4);
+    for n in 0..20_000_u32 {
+        let (conn, _) = bench.enter(n, if n % 3 == 0 { "x" } else { "y" });
+        match n % 4 {
+            0 => bench.input(Input::Leave { conn }),
+            clean => bench.input(Input::Disconnected { conn, clean: clean == 1 }),
+        };
+        bench.now += Duration::from_millis(1);
+    }
+    bench.wait(60 * SECOND);
+    assert_eq!((bench.hub.topics(), bench.hub.connections(), bench.hub.members()), (0, 0, 0));
+    assert_eq!((bench.hub.wake_at(), bench.hub.rooms.seats()), (None, 0));
 }

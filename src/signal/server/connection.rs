@@ -1,214 +1,256 @@
 //! One socket: reads frames into the hub, writes what its outbox holds, pings, and ends in bounded time.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Shared;
-use crate::hub::{ConnId, Input};
+use super::address::Source;
+use super::auth::JoinRequest;
+use super::limiter::{Place, Rates};
+use super::outbox::{Batch, Close, Outbox};
+use crate::hub::{self, ConnId, Frame, Input, Session};
 use crate::ids::Nonce;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, Hello};
 
 /// How long a closing socket may take to answer the close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-/// What waits to be written to one socket, bounded in bytes.
-pub(super) struct Outbox {
-    state: Mutex<Waiting>,
-    wake: Notify,
-    limit: usize,
+/// What is known of a socket before it has said anything.
+pub(super) struct Arrival {
+    pub(super) nonce: Nonce,
+    pub(super) origin: String,
+    /// None where the application doesn't tell its router who connects.
+    pub(super) source: Option<Source>,
+    /// Its place among all sockets; none if there was none left.
+    pub(super) place: Option<Place>,
+    /// Whether the page it comes from may use this server.
+    pub(super) allowed: bool,
 }
 
-#[derive(Default)]
-struct Waiting {
-    frames: VecDeque<Arc<str>>,
-    bytes: usize,
-    close: Option<(u16, &'static str)>,
-    overflown: bool,
-}
-
-/// What to write next.
-enum Batch {
-    Frames(VecDeque<Arc<str>>),
-    Close(VecDeque<Arc<str>>, u16, &'static str),
-    /// The other side does not read: there is no use in writing more.
-    Drop,
-}
-
-impl Outbox {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), wake: Notify::new(), limit }
-    }
-
-    /// False if that is too much: the connection is beyond help.
-    pub(super) fn push(&self, frame: Arc<str>) -> bool {
-        let mut waiting = self.lock();
-        if waiting.bytes + frame.len() > self.limit {
-            waiting.overflown = true;
-        } else {
-            waiting.bytes += frame.len();
-            waiting.frames.push_back(frame);
-        }
-        let fits = !waiting.overflown;
-        drop(waiting);
-        self.wake.notify_one();
-        fits
-    }
-
-    pub(super) fn close(&self, code: u16, reason: &'static str) {
-        self.lock().close = Some((code, reason));
-        self.wake.notify_one();
-    }
-
-    async fn next(&self) -> Batch {
-        loop {
-            {
-                let mut waiting = self.lock();
-                if waiting.overflown {
-                    return Batch::Drop;
-                }
-                let frames = std::mem::take(&mut waiting.frames);
-                // What was taken no longer counts: it is written at once, and that has a time limit of its own.
-                waiting.bytes = 0;
-                if let Some((code, reason)) = waiting.close {
-                    return Batch::Close(frames, code, reason);
-                }
-                if !frames.is_empty() {
-                    return Batch::Frames(frames);
-                }
-            }
-            self.wake.notified().await;
-        }
-    }
-
-    /// Resolves when the outbox has overflown.
-    async fn overflow(&self) {
-        while !self.lock().overflown {
-            self.wake.notified().await;
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection's registration with the hub; ends with its task, whatever ends that.
-struct Registration {
+/// A socket that the hub knows. Ends with its task, whatever ends that.
+struct Connection {
     shared: Arc<Shared>,
     conn: ConnId,
+    outbox: Arc<Outbox>,
+    session: Session,
+    rates: Rates,
+    source: Option<Source>,
+    _place: Place,
+    /// It has said a hello that was good, so there is no more waiting for one.
+    joined: bool,
+    /// The other side has closed it in order.
     clean: bool,
 }
 
-impl Drop for Registration {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.disconnect(self.conn, self.clean);
         tracing::debug!(conn = self.conn, clean = self.clean, "disconnected");
     }
 }
 
-pub(super) async fn serve(socket: WebSocket, shared: Arc<Shared>, nonce: Nonce, origin: String) {
-    let (mut sink, mut stream) = socket.split();
-    let (conn, outbox) = shared.connect(nonce, &origin);
+/// What the socket's task has to do next.
+enum Event {
+    Read(Option<Result<Message, axum::Error>>),
+    Write(Batch),
+    Time,
+}
+
+pub(super) async fn serve(mut socket: WebSocket, shared: Arc<Shared>, arrival: Arrival) {
+    let Arrival { nonce, origin, source, place, allowed } = arrival;
+    let refusal = if allowed { ErrorCode::TooManyConnections } else { ErrorCode::Origin };
+    let Some(place) = place.filter(|_| allowed) else {
+        return turn_away(&mut socket, &shared, refusal, source).await;
+    };
+    let (conn, outbox) = shared.connect(nonce);
+    tracing::debug!(conn, source = source.map(tracing::field::display), "connected");
+    let connection = Connection {
+        session: Session::new(nonce, &origin, shared.settings.hub.limits.max_frame_bytes),
+        rates: shared.limiter.rates(),
+        shared,
+        conn,
+        outbox,
+        source,
+        _place: place,
+        joined: false,
+        clean: false,
+    };
     drop(origin);
-    tracing::debug!(conn, "connected");
-    let mut registration = Registration { shared: shared.clone(), conn, clean: false };
-    let settings = &shared.settings;
-    // Not all at the same moment, after a restart has brought everybody back at once.
-    let ping_every = settings.ping_every.mul_f64(0.9 + 0.1 * (conn % 16) as f64 / 16.0);
-    let hello_by = Instant::now() + settings.hello_within;
-    let mut joined = false;
-    let mut reading = true;
-    let mut pinged = false;
-    let mut quiet_until = Instant::now() + ping_every;
-    loop {
-        tokio::select! {
-            message = stream.next(), if reading => {
-                pinged = false;
-                quiet_until = Instant::now() + ping_every;
-                match message {
-                    Some(Ok(Message::Text(text))) => {
-                        shared.handle(Input::Frame { conn, text: text.as_str() });
-                        // Whether that was a hello is the hub's business; one that is none ends the connection.
-                        joined = joined || shared.lock().hub.is_member(conn);
+    connection.run(socket).await;
+}
+
+/// Says why a socket is not wanted, without troubling the hub with it.
+async fn turn_away(socket: &mut WebSocket, shared: &Shared, code: ErrorCode, source: Option<Source>) {
+    tracing::debug!(source = source.map(tracing::field::display), ?code, "turned away");
+    shared.count_refusal(code);
+    let said = async {
+        socket.send(Message::text(hub::error_frame(code))).await?;
+        finish(socket, (hub::close_code(code).unwrap_or(1008), hub::explain(code))).await
+    };
+    let _ = timeout(CLOSE_WITHIN, said).await;
+}
+
+impl Connection {
+    async fn run(mut self, mut socket: WebSocket) {
+        let shared = self.shared.clone();
+        let settings = &shared.settings;
+        // Not all at the same moment, after a restart has brought everybody back at once.
+        let ping_every = settings.ping_every.mul_f64(0.9 + 0.1 * (self.conn % 16) as f64 / 16.0);
+        let mut heard = Instant::now();
+        let mut pinged = false;
+        let mut reading = true;
+        let hello_within = Duration::from_millis(settings.hub.limits.hello_within_ms.into());
+        let mut alarm = pin!(sleep_until(heard + hello_within));
+        loop {
+            match self.next(&mut socket, alarm.as_mut(), reading).await {
+                Event::Read(message) => {
+                    heard = Instant::now();
+                    pinged = false;
+                    match message {
+                        Some(Ok(Message::Text(text))) => self.text(text.as_str()).await,
+                        Some(Ok(Message::Binary(_))) => self.refuse(ErrorCode::NotText),
+                        // What is no message counts too: pings are answered, and so not for nothing.
+                        Some(Ok(Message::Ping(bytes) | Message::Pong(bytes))) => {
+                            if !self.rates.allow(bytes.len()) {
+                                self.refuse(ErrorCode::RateLimited);
+                            }
+                        }
+                        Some(Ok(Message::Close(frame))) => {
+                            self.clean = frame.is_none_or(|frame| matches!(frame.code, 1000 | 1001 | 1005));
+                            return;
+                        }
+                        // tungstenite's capacity error is not told apart by type through axum.
+                        Some(Err(error)) if error.to_string().contains("too long") => {
+                            self.refuse(ErrorCode::TooLarge);
+                            // Nothing more can be read, but there is still to be said why.
+                            reading = false;
+                        }
+                        Some(Err(_)) | None => return,
                     }
-                    Some(Ok(Message::Binary(_))) => shared.handle(Input::Violation { conn, code: ErrorCode::NotText }),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(Message::Close(frame))) => {
-                        registration.clean = frame.is_none_or(|frame| matches!(frame.code, 1000 | 1001 | 1005));
+                }
+                Event::Write(batch) => {
+                    let (frames, close) = match batch {
+                        Batch::Frames(frames) => (frames, None),
+                        Batch::Close(frames, close) => (frames, Some(close)),
+                        Batch::Drop => return,
+                    };
+                    let written = tokio::select! {
+                        biased;
+                        written = timeout(settings.write_within, write(&mut socket, frames)) => matches!(written, Ok(Ok(()))),
+                        () = poll_fn(|cx| self.outbox.poll_overflow(cx)) => false,
+                    };
+                    if let Some(close) = close
+                        && written
+                    {
+                        // However the other side takes it, the socket ends here.
+                        let _ = timeout(CLOSE_WITHIN, finish(&mut socket, close)).await;
+                    }
+                    if !written || close.is_some() {
                         return;
                     }
-                    // tungstenite's capacity error is not told apart by type through axum.
-                    Some(Err(error)) if error.to_string().contains("too long") => {
-                        shared.handle(Input::Violation { conn, code: ErrorCode::TooLarge });
-                        // Nothing more can be read, but there is still to be said why.
-                        reading = false;
+                }
+                // One alarm for all: it is not set anew with each message, but asks how late it is when it goes off.
+                Event::Time => {
+                    let now = Instant::now();
+                    if !self.joined {
+                        self.joined = true;
+                        self.refuse(ErrorCode::Timeout);
                     }
-                    Some(Err(_)) | None => return,
-                }
-            }
-            batch = outbox.next() => {
-                let (frames, close) = match batch {
-                    Batch::Frames(frames) => (frames, None),
-                    Batch::Close(frames, code, reason) => (frames, Some((code, reason))),
-                    Batch::Drop => return,
-                };
-                let written = tokio::select! {
-                    written = timeout(settings.write_within, write(&mut sink, frames)) => matches!(written, Ok(Ok(()))),
-                    () = outbox.overflow() => false,
-                };
-                if let Some((code, reason)) = close {
-                    if written {
-                        // However the other side takes it, the socket ends here.
-                        let _ = timeout(CLOSE_WITHIN, finish(&mut sink, &mut stream, code, reason)).await;
+                    let due = heard + ping_every;
+                    if now < due {
+                        alarm.as_mut().reset(due);
+                    } else if pinged {
+                        return;
+                    } else {
+                        pinged = true;
+                        alarm.as_mut().reset(now + settings.pong_within);
+                        let ping = socket.send(Message::Ping(Default::default()));
+                        if !matches!(timeout(settings.write_within, ping).await, Ok(Ok(()))) {
+                            return;
+                        }
                     }
-                    return;
-                }
-                if !written {
-                    return;
-                }
-            }
-            () = sleep_until(hello_by), if !joined => {
-                joined = true;
-                shared.handle(Input::Violation { conn, code: ErrorCode::Timeout });
-            }
-            () = sleep_until(quiet_until) => {
-                if pinged {
-                    return;
-                }
-                pinged = true;
-                quiet_until = Instant::now() + settings.pong_within;
-                let ping = sink.send(Message::Ping(Default::default()));
-                if !matches!(timeout(settings.write_within, ping).await, Ok(Ok(()))) {
-                    return;
                 }
             }
         }
     }
+
+    /// Waits for the next thing to do. One future over the whole socket: splitting it would cost a lock per frame.
+    async fn next(&self, socket: &mut WebSocket, mut alarm: Pin<&mut Sleep>, reading: bool) -> Event {
+        poll_fn(|cx: &mut Context<'_>| {
+            if reading && let Poll::Ready(message) = socket.poll_next_unpin(cx) {
+                return Poll::Ready(Event::Read(message));
+            }
+            if let Poll::Ready(batch) = self.outbox.poll(cx) {
+                return Poll::Ready(Event::Write(batch));
+            }
+            alarm.as_mut().poll(cx).map(|()| Event::Time)
+        })
+        .await
+    }
+
+    async fn text(&mut self, text: &str) {
+        if !self.rates.allow(text.len()) {
+            return self.refuse(ErrorCode::RateLimited);
+        }
+        let conn = self.conn;
+        match self.session.read(text) {
+            Ok(Frame::Signal { to, data }) => self.shared.handle(Input::Signal { conn, to, data }),
+            Ok(Frame::Hello(hello)) => {
+                if let Err(code) = self.hello(*hello).await {
+                    self.refuse(code);
+                }
+            }
+            Ok(Frame::Leave {}) => self.shared.handle(Input::Leave { conn }),
+            Ok(Frame::Ping {}) => self.shared.handle(Input::Ping { conn }),
+            Err(code) => self.refuse(code),
+        }
+    }
+
+    async fn hello(&mut self, hello: Hello) -> Result<(), ErrorCode> {
+        let limiter = &self.shared.limiter;
+        // Before the proof is looked at: that takes most of the time that a join takes.
+        if !self.joined && self.source.is_some_and(|source| !limiter.allow_join_from(&source)) {
+            return Err(ErrorCode::TooManyJoins);
+        }
+        let mut join = self.session.prove(&hello)?;
+        if !limiter.allow_join_of(&join.topic()) {
+            return Err(ErrorCode::TooManyJoins);
+        }
+        let (topic, id, origin) = (join.topic(), join.id(), self.session.origin().to_owned());
+        let request = JoinRequest { topic, id, origin, token: hello.token };
+        let within = Duration::from_millis(self.shared.settings.hub.limits.hello_within_ms.into());
+        let decision = timeout(within, self.shared.settings.auth.authorize(request)).await;
+        let grant = decision.map_err(|_| ErrorCode::Timeout)?.map_err(|_| ErrorCode::Denied)?;
+        join = join.allow_relay(grant.relay);
+        self.joined = true;
+        self.shared.handle(Input::Join { conn: self.conn, join });
+        Ok(())
+    }
+
+    fn refuse(&self, code: ErrorCode) {
+        self.shared.handle(Input::Refuse { conn: self.conn, code });
+    }
 }
 
 /// Writes many frames with one flush: a system call each would cost more than everything else together.
-async fn write(sink: &mut SplitSink<WebSocket, Message>, frames: VecDeque<Arc<str>>) -> Result<(), axum::Error> {
+async fn write(socket: &mut WebSocket, frames: VecDeque<Arc<str>>) -> Result<(), axum::Error> {
     for frame in frames {
-        sink.feed(Message::Text(Utf8Bytes::from(&*frame))).await?;
+        socket.feed(Message::Text(Utf8Bytes::from(&*frame))).await?;
     }
-    sink.flush().await
+    socket.flush().await
 }
 
-async fn finish(
-    sink: &mut SplitSink<WebSocket, Message>,
-    stream: &mut SplitStream<WebSocket>,
-    code: u16,
-    reason: &'static str,
-) -> Result<(), axum::Error> {
-    sink.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
+async fn finish(socket: &mut WebSocket, (code, reason): Close) -> Result<(), axum::Error> {
+    socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
     // Read on until the other side has closed too, else what it still sends resets the connection under our answer.
-    while let Some(Ok(_)) = stream.next().await {}
+    while let Some(Ok(_)) = socket.next().await {}
     Ok(())
 }

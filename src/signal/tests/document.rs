@@ -1,7 +1,7 @@
 //! PROTOCOL.md says what the code does.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
-use converge_signal::protocol::{ClientMessage, ErrorCode, Hello, ServerMessage, blind_topic, hello_bytes};
+use converge_signal::protocol::{ClientMessage, ErrorCode, Hello, Limits, ServerMessage, blind_topic, hello_bytes};
 use converge_signal::{Nonce, PeerId, Signature};
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -24,7 +24,7 @@ fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(text: &str) -> 
 fn every_example_is_a_message() {
     let client: Vec<ClientMessage> = blocks("json client\n").map(round_trip).collect();
     let server: Vec<ServerMessage> = blocks("json server\n").map(round_trip).collect();
-    assert_eq!((client.len(), server.len()), (4, 8));
+    assert_eq!((client.len(), server.len()), (5, 9));
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn every_message_has_an_example() {
     for name in ["hello", "signal", "leave", "ping"] {
         assert!(blocks("json client\n").any(|text| text.starts_with(&format!("{{\"{name}\":"))), "{name}");
     }
-    for name in ["challenge", "welcome", "joined", "left", "signal", "error", "pong"] {
+    for name in ["challenge", "welcome", "joined", "left", "signal", "error", "pong", "drain"] {
         assert!(blocks("json server\n").any(|text| text.starts_with(&format!("{{\"{name}\":"))), "{name}");
     }
 }
@@ -57,6 +57,10 @@ fn every_error_is_in_the_table() {
         SlowReader,
         Abuse,
         Origin,
+        Denied,
+        RateLimited,
+        TooManyJoins,
+        TooManyConnections,
     ];
     for code in codes {
         let name = serde_json::to_value(code).unwrap();
@@ -73,6 +77,15 @@ fn every_error_is_in_the_table() {
 }
 
 #[test]
+fn the_limits_shown_are_the_defaults() {
+    let text = blocks("json server\n").find(|text| text.contains("limits")).unwrap();
+    match serde_json::from_str(text).unwrap() {
+        ServerMessage::Challenge { limits, .. } => assert_eq!(limits, Limits::default()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn the_test_vector_holds() {
     let key = SigningKey::from_bytes(&[7; 32]);
     let nonce = Nonce::from_bytes(std::array::from_fn(|i| i as u8));
@@ -85,6 +98,7 @@ fn the_test_vector_holds() {
         id: PeerId::from_bytes(key.verifying_key().to_bytes()),
         incarnation: 3,
         sig: Signature::from_bytes(key.sign(&bytes).to_bytes()),
+        token: None,
     };
     let expected = serde_json::to_string(&ClientMessage::Hello(expected)).unwrap();
     assert!(DOCUMENT.contains(&format!("```json client\n{expected}\n```")), "{expected}");

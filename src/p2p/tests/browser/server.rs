@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::time::Duration;
 
 use converge_p2p::{Client, Identity, Options, PeerState};
 use converge_signal::Nonce;
-use converge_signal::hub::{ConnId, Hub, Input, Output, Settings};
+use converge_signal::hub::{ConnId, Hub, Input, Output, Session};
+use converge_signal::protocol::Limits;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -74,12 +76,14 @@ extern "C" {
 #[derive(Default)]
 struct Server {
     hub: Hub,
-    sockets: HashMap<ConnId, Socket>,
+    sockets: HashMap<ConnId, (Socket, Session)>,
     last: ConnId,
+    /// Which of the hub's alarms is the one that counts.
+    alarm: u32,
 }
 
 thread_local! {
-    static SERVER: RefCell<Server> = RefCell::new(Server { hub: Hub::new(Settings::default()), ..Server::default() });
+    static SERVER: RefCell<Server> = RefCell::new(Server::default());
     static AWAY: Cell<bool> = const { Cell::new(false) };
     static HANDLERS: RefCell<Option<Handlers>> = const { RefCell::new(None) };
 }
@@ -101,10 +105,10 @@ pub(crate) fn start() {
 pub(crate) fn go_away() {
     AWAY.set(true);
     let server = SERVER.take();
-    for socket in server.sockets.values() {
+    for (socket, _) in server.sockets.values() {
         socket.end(1006);
     }
-    SERVER.set(Server { hub: Hub::new(Settings::default()), ..Server::default() });
+    SERVER.set(Server::default());
 }
 
 pub(crate) fn come_back() {
@@ -124,14 +128,19 @@ fn connect(socket: Socket) -> JsValue {
     SERVER.with_borrow_mut(|server| {
         server.last += 1;
         let conn = server.last;
-        server.sockets.insert(conn, socket);
-        server.handle(Input::Connected { conn, nonce: Nonce::from_bytes([conn as u8; 32]), origin: &origin });
+        let nonce = Nonce::from_bytes([conn as u8; 32]);
+        server.sockets.insert(conn, (socket, Session::new(nonce, &origin, Limits::default().max_frame_bytes)));
+        server.handle(Input::Connected { conn, nonce });
         JsValue::from_f64(conn as f64)
     })
 }
 
 fn frame(conn: u32, text: String) {
-    SERVER.with_borrow_mut(|server| server.handle(Input::Frame { conn: conn.into(), text: &text }));
+    SERVER.with_borrow_mut(|server| {
+        let Some((_, session)) = server.sockets.get_mut(&conn.into()) else { return };
+        let input = session.input(conn.into(), &text);
+        server.handle(input);
+    });
 }
 
 fn gone(conn: u32, code: u16) {
@@ -143,16 +152,17 @@ fn gone(conn: u32, code: u16) {
 
 impl Server {
     fn handle(&mut self, input: Input<'_>) {
-        self.hub.handle(input);
+        let now = Duration::from_secs_f64(web_sys::window().unwrap().performance().unwrap().now() / 1000.0);
+        self.hub.handle(now, input);
         while let Some(output) = self.hub.poll() {
             match output {
                 Output::Send { conn, frame } => {
-                    if let Some(socket) = self.sockets.get(&conn) {
+                    if let Some((socket, _)) = self.sockets.get(&conn) {
                         socket.take(&frame);
                     }
                 }
                 Output::Close { conn, code, .. } => {
-                    if let Some(socket) = self.sockets.remove(&conn) {
+                    if let Some((socket, _)) = self.sockets.remove(&conn) {
                         // After what was said before.
                         let end = Closure::once_into_js(move || socket.end(code));
                         let window = web_sys::window().unwrap();
@@ -160,6 +170,21 @@ impl Server {
                     }
                 }
             }
+        }
+        self.alarm += 1;
+        if let Some(at) = self.hub.wake_at() {
+            let alarm = self.alarm;
+            let ring = Closure::once_into_js(move || {
+                SERVER.with_borrow_mut(|server| {
+                    if server.alarm == alarm {
+                        server.handle(Input::Woken);
+                    }
+                });
+            });
+            // Timers may be early by a part of a millisecond.
+            let wait = at.saturating_sub(now).as_millis() as i32 + 1;
+            let window = web_sys::window().unwrap();
+            window.set_timeout_with_callback_and_timeout_and_arguments_0(ring.unchecked_ref(), wait).unwrap();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use converge_signal::protocol::{ErrorCode, LeftReason, ServerMessage};
 use converge_signal::server::Settings;
 
-use crate::{Server, Tab};
+use crate::{Server, Tab, prompt};
 
 async fn left(tab: &mut Tab) -> (converge_signal::PeerId, LeftReason) {
     match tab.frame().await {
@@ -16,7 +16,9 @@ async fn left(tab: &mut Tab) -> (converge_signal::PeerId, LeftReason) {
 
 #[tokio::test]
 async fn a_socket_without_hello_is_closed() {
-    let server = Server::start(Settings { hello_within: Duration::from_millis(50), ..Settings::default() }).await;
+    let mut settings = prompt();
+    settings.hub.limits.hello_within_ms = 50;
+    let server = Server::start(settings).await;
     let mut tab = server.connect(1).await;
     assert_eq!(tab.error().await, ErrorCode::Timeout);
     assert_eq!(tab.closed().await, Some(1008));
@@ -24,11 +26,8 @@ async fn a_socket_without_hello_is_closed() {
 
 #[tokio::test]
 async fn a_socket_that_does_not_answer_pings_goes() {
-    let settings = Settings {
-        ping_every: Duration::from_millis(50),
-        pong_within: Duration::from_millis(500),
-        ..Settings::default()
-    };
+    let (ping_every, pong_within) = (Duration::from_millis(50), Duration::from_millis(500));
+    let settings = Settings { ping_every, pong_within, ..prompt() };
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
     // Pongs are sent when the socket is read; this one never is.
@@ -39,7 +38,11 @@ async fn a_socket_that_does_not_answer_pings_goes() {
 
 #[tokio::test]
 async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
-    let settings = Settings { max_outbox_bytes: 131_072, write_within: Duration::from_secs(60), ..Settings::default() };
+    let mut settings = Settings { write_within: Duration::from_secs(60), ..prompt() };
+    let limits = &mut settings.hub.limits;
+    limits.max_queued_bytes = 131_072;
+    // It is the outbox that is to overflow.
+    (limits.frame_burst, limits.byte_burst) = (u32::MAX, u32::MAX);
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
     let mut ben = server.join(2, "room").await;

@@ -2,14 +2,13 @@
 //! of the topic can still signal each other afterwards and have heard of nothing but a member that came or went.
 
 use converge_signal::protocol::{ClientMessage, ErrorCode, Hello, ServerMessage};
-use converge_signal::server::Settings;
 use converge_signal::{PeerId, Signature};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::{Got, Server, Tab};
+use crate::{Got, Server, Tab, prompt};
 
 /// What the sender of a hostile input is to see.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,8 +39,8 @@ const MALLORY: u8 = 66;
 
 impl Stage {
     async fn set() -> Self {
-        let mut settings = Settings::default();
-        settings.hub.max_topic_members = 3;
+        let mut settings = prompt();
+        settings.hub.limits.max_topic_members = 3;
         let server = Server::start(settings).await;
         let mut ada = server.join(ADA, "room").await;
         let ben = server.join(BEN, "room").await;

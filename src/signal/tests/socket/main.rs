@@ -1,8 +1,12 @@
 //! The server over real sockets on a free port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admission;
 mod endings;
 mod hostile;
+mod life;
+mod limits;
+mod listening;
 mod membership;
 
 use std::net::SocketAddr;
@@ -12,12 +16,12 @@ use axum::Router;
 use converge_signal::protocol::{
     ClientMessage, ErrorCode, Hello, Member, ServerMessage, VERSION, Welcome, blind_topic, hello_bytes,
 };
-use converge_signal::server::{Settings, Signalling};
+use converge_signal::server::{Origins, Settings, Signalling};
 use converge_signal::{Incarnation, Nonce, PeerId, Signature};
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::value::RawValue;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -42,7 +46,7 @@ impl Server {
     }
 
     async fn with_defaults() -> Self {
-        Self::start(Settings::default()).await
+        Self::start(prompt()).await
     }
 
     /// A socket that has read the challenge.
@@ -69,9 +73,22 @@ impl Server {
     }
 }
 
+/// The defaults, for the page that these tests come from.
+fn settings() -> Settings {
+    Settings { origins: Origins::and([ORIGIN]).unwrap(), ..Settings::default() }
+}
+
+/// The same, but who is lost is said to be so at once, and each thing is told by itself.
+fn prompt() -> Settings {
+    let mut settings = settings();
+    (settings.hub.grace, settings.hub.tick) = (Duration::ZERO, Duration::ZERO);
+    settings
+}
+
 async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     addr
 }
@@ -93,17 +110,50 @@ enum Got {
 
 impl Tab {
     async fn connect(addr: SocketAddr, secret: u8) -> Self {
-        let mut request = format!("ws://{addr}/signal").into_client_request().unwrap();
-        request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
-        let stream = TcpStream::connect(addr).await.unwrap();
-        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-        let key = SigningKey::from_bytes(&[secret; 32]);
-        let mut tab = Self { key, nonce: Nonce::from_bytes([0; 32]), socket };
+        Self::connect_from(addr, "127.0.0.1", secret).await
+    }
+
+    /// A socket from this of the machine's own addresses, which has read the challenge.
+    async fn connect_from(addr: SocketAddr, source: &str, secret: u8) -> Self {
+        let mut tab = Self::knock(addr, source).await;
+        tab.key = SigningKey::from_bytes(&[secret; 32]);
         match tab.frame().await {
             ServerMessage::Challenge { v: VERSION, nonce, .. } => tab.nonce = nonce,
             other => panic!("expected a challenge, got {other:?}"),
         }
         tab
+    }
+
+    /// A socket that has read nothing yet, for where it is not certain to be let in.
+    async fn knock(addr: SocketAddr, source: &str) -> Self {
+        Self::open(addr, source, &[("origin", ORIGIN)]).await
+    }
+
+    /// The same, through a proxy that says whom it is for.
+    async fn forwarded(addr: SocketAddr, client: &str) -> Self {
+        Self::open(addr, "127.0.0.1", &[("origin", ORIGIN), ("x-forwarded-for", client)]).await
+    }
+
+    async fn open(addr: SocketAddr, source: &str, headers: &[(&'static str, &str)]) -> Self {
+        Self::try_open(addr, source, headers).await.unwrap_or_else(|status| panic!("refused with {status}"))
+    }
+
+    /// A socket with these headers, or the status of the refusal.
+    async fn try_open(addr: SocketAddr, source: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut request = format!("ws://{addr}/signal").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let local = TcpSocket::new_v4().unwrap();
+        local.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
+        let stream = local.connect(addr).await.unwrap();
+        match tokio_tungstenite::client_async(request, stream).await {
+            Ok((socket, _)) => {
+                Ok(Self { key: SigningKey::from_bytes(&[1; 32]), nonce: Nonce::from_bytes([0; 32]), socket })
+            }
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     fn id(&self) -> PeerId {
@@ -118,11 +168,16 @@ impl Tab {
     fn signed_for(&self, origin: &str, topic: &str, incarnation: Incarnation) -> Hello {
         let topic = blind_topic(topic);
         let sig = self.key.sign(&hello_bytes(&self.nonce, origin, &topic, incarnation));
-        Hello { v: VERSION, topic, id: self.id(), incarnation, sig: Signature::from_bytes(sig.to_bytes()) }
+        Hello { v: VERSION, topic, id: self.id(), incarnation, sig: Signature::from_bytes(sig.to_bytes()), token: None }
     }
 
     async fn hello(&mut self, topic: &str, incarnation: Incarnation) {
         let hello = self.signed(topic, incarnation);
+        self.say(&ClientMessage::Hello(hello)).await;
+    }
+
+    async fn hello_with(&mut self, topic: &str, token: Option<String>) {
+        let hello = Hello { token, ..self.signed(topic, 1) };
         self.say(&ClientMessage::Hello(hello)).await;
     }
 
@@ -187,6 +242,14 @@ impl Tab {
                 code
             }
             other => panic!("expected an error, got {other:?}"),
+        }
+    }
+
+    /// The end of the socket, if that is what comes next.
+    async fn socket_ended(&mut self) -> Option<Option<u16>> {
+        match self.next().await {
+            Got::Closed(code) => Some(code),
+            Got::Frame(_) => None,
         }
     }
 

@@ -3,12 +3,12 @@
 use axum::Router;
 use axum::routing::get;
 use converge_signal::protocol::{ErrorCode, IceServer, LeftReason, Offerer, ServerMessage};
-use converge_signal::server::{self, Settings};
+use converge_signal::server;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::{Server, Tab, serve};
+use crate::{Server, Tab, prompt, serve, settings};
 
 #[tokio::test]
 async fn members_of_a_topic_hear_of_each_other_and_can_signal() {
@@ -86,8 +86,8 @@ async fn how_a_member_went_is_said() {
 
 #[tokio::test]
 async fn a_full_room_says_so_and_takes_the_next_when_one_has_left() {
-    let mut settings = Settings::default();
-    settings.hub.max_topic_members = 2;
+    let mut settings = prompt();
+    settings.hub.limits.max_topic_members = 2;
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
     let mut ben = server.join(2, "room").await;
@@ -112,7 +112,7 @@ async fn a_full_room_says_so_and_takes_the_next_when_one_has_left() {
 
 #[tokio::test]
 async fn ice_servers_and_limits_are_handed_out() {
-    let mut settings = Settings::default();
+    let mut settings = prompt();
     let server = IceServer { urls: vec!["stun:stun.example".to_owned()], ..IceServer::default() };
     settings.hub.ice_servers.push(server.clone());
     let mut ada = Server::start(settings).await.connect(1).await;
@@ -142,7 +142,7 @@ async fn the_route_merges_into_an_application_with_a_state_of_its_own() {
     struct Mine(&'static str);
     let app = Router::new()
         .route("/", get(|state: axum::extract::State<Mine>| async move { state.0.0 }))
-        .merge(server::router(Settings::default()).unwrap())
+        .merge(server::router(settings()).unwrap())
         .with_state(Mine("mine"));
     let addr = serve(app).await;
     let mut tab = Tab::connect(addr, 1).await;

@@ -1,0 +1,88 @@
+//! What browsers are told to keep a page from, beside what it asks for itself.
+
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+
+/// For what is no page: nothing may be loaded from it, should a browser take it for one.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// A topic stands in its page's address, and is nobody else's business; the rest is what a room needs of the browser.
+const ALWAYS: [(HeaderName, &str); 4] = [
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(self), display-capture=(self), clipboard-write=(self), web-share=(self), \
+         screen-wake-lock=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), browsing-topics=()",
+    ),
+];
+
+/// Gives every response what is missing of these headers.
+pub(super) fn protect(response: &mut Response, secure: bool) {
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
+    if secure {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(year);
+    }
+}
+
+/// The policy of a page whose inline scripts have this nonce, served under this host.
+///
+/// The host's sockets are named beside `'self'`, since Safari before 15.4 doesn't count them to it. `reload_port` is
+/// where cargo-leptos tells pages to load anew, in development.
+pub(super) fn policy(nonce: &str, headers: &HeaderMap, reload_port: Option<u32>) -> Option<HeaderValue> {
+    let host = headers.get("host").and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+    let mut connect = "'self'".to_owned();
+    if let Some(host) = host {
+        connect += &format!(" ws://{host} wss://{host}");
+    }
+    if let Some(port) = reload_port {
+        connect += &format!(" ws://*:{port}");
+    }
+    HeaderValue::from_str(&format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+         img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; worker-src 'self'; \
+         connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ))
+    .ok()
+}
+
+/// Whether it can be a host, and surely no further directive.
+fn is_host(host: &str) -> bool {
+    host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-[]_".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn policy_at(host: &str) -> String {
+        let headers = HeaderMap::from_iter([("host".parse().unwrap(), host.parse().unwrap())]);
+        policy("abc", &headers, None).unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn sockets_of_the_page_s_own_host_may_be_opened() {
+        assert!(
+            policy_at("meet.example:3000")
+                .contains("connect-src 'self' ws://meet.example:3000 wss://meet.example:3000;")
+        );
+        assert!(policy_at("[::1]:3000").contains("wss://[::1]:3000;"));
+    }
+
+    #[test]
+    fn a_host_can_add_nothing_to_the_policy() {
+        for host in ["a; script-src *", "a b", "*", "a,b", "'unsafe-inline'"] {
+            assert!(policy_at(host).contains("connect-src 'self';"), "{host}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The routes: pages, files, and signalling.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, Request};
+use axum::handler::HandlerWithoutStateExt;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::{Redirect, Response};
+use axum::routing::get;
+use converge_app::{App, Numbers, NumbersSource, shell};
+use converge_signal::server::Signalling;
+use leptos::config::{Env, LeptosOptions};
+use leptos::nonce::use_nonce;
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use tower_http::compression::CompressionLayer;
+use tower_http::services::ServeDir;
+
+use super::headers;
+
+/// Everything there is to serve; over TLS if `secure`.
+pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bool) -> Router {
+    let root = Path::new(&*options.site_root);
+    let context = page_context(&options, signalling);
+    // Files under pkg/ carry a hash of their content in their names, and are compressed when they are built.
+    let pkg = ServeDir::new(root.join(&*options.site_pkg_dir)).precompressed_br().precompressed_gzip();
+    let pkg = Router::new().fallback_service(pkg).layer(map_response(|response| cache(response, FOR_EVER)));
+    let not_found = leptos_axum::file_and_error_handler_with_context::<LeptosOptions, _>(context.clone(), shell);
+    let not_found = {
+        let options = options.clone();
+        move |request: Request| not_found(request.uri().clone(), axum::extract::State(options.clone()), request)
+    };
+    let files = ServeDir::new(root)
+        .append_index_html_on_directories(false)
+        .precompressed_br()
+        .precompressed_gzip()
+        .fallback(not_found.into_service());
+    let files = Router::new().fallback_service(files).layer(map_response(|response| cache(response, FOR_AN_HOUR)));
+    let pages = Router::new()
+        .leptos_routes_with_context(&options, generate_route_list(App), context, {
+            let options = options.clone();
+            move || shell(options.clone())
+        })
+        .with_state(options.clone());
+    Router::new()
+        .nest(&format!("/{}", options.site_pkg_dir), pkg)
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/r", get(open_room))
+        .merge(signalling.router())
+        .merge(pages.fallback_service(files).layer(CompressionLayer::new()))
+        .layer(map_response(move |mut response: Response| async move {
+            headers::protect(&mut response, secure);
+            response
+        }))
+}
+
+/// What pages find in their context, and the headers that each gets of its own.
+fn page_context(options: &LeptosOptions, signalling: &Signalling) -> impl Fn() + Clone + Send + Sync + 'static {
+    let reload_port = matches!(options.env, Env::DEV).then_some(options.reload_port);
+    let signalling = signalling.clone();
+    let numbers = NumbersSource(Arc::new(move || {
+        let counts = signalling.counts();
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Numbers { rooms: number(counts.topics), people: number(counts.members) }
+    }));
+    move || {
+        provide_context(numbers.clone());
+        let (Some(nonce), Some(response), Some(request)) =
+            (use_nonce(), use_context::<ResponseOptions>(), use_context::<Parts>())
+        else {
+            return;
+        };
+        if let Some(policy) = headers::policy(&nonce, &request.headers, reload_port) {
+            response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        // A page has a nonce of its own each time.
+        response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+}
+
+/// Where the landing page's form leads without JavaScript: on to the room it names.
+async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
+    let topic = query.get("topic").map(|topic| converge_app::checked_topic(topic));
+    match topic {
+        Some(Ok(topic)) => Redirect::to(&converge_app::room_path(&topic)),
+        _ => Redirect::to("/"),
+    }
+}
+
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const FOR_AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
+/// Says how long what was found may be kept; what was not found may be there the next time.
+async fn cache(mut response: Response, how_long: HeaderValue) -> Response {
+    if response.status().is_success() {
+        response.headers_mut().insert(header::CACHE_CONTROL, how_long);
+    }
+    response
+}
+
+/// Leptos' options. cargo-leptos gives them by its environment; a server started by hand finds its files itself.
+pub(super) fn options(addr: SocketAddr) -> LeptosOptions {
+    let var = |name: &str| std::env::var(name).ok();
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_path_buf()));
+    let site_root = var("LEPTOS_SITE_ROOT").map(PathBuf::from).or_else(|| find_site(beside.as_deref()));
+    let hashed = beside.is_some_and(|dir| dir.join("hash.txt").is_file());
+    let env = if var("LEPTOS_ENV").as_deref() == Some("DEV") || cfg!(debug_assertions) { Env::DEV } else { Env::PROD };
+    let reload_port = var("LEPTOS_RELOAD_PORT").and_then(|port| port.parse().ok()).unwrap_or(3001);
+    LeptosOptions::builder()
+        .output_name(env!("LEPTOS_OUTPUT_NAME"))
+        .site_root(site_root.unwrap_or_else(|| "target/site".into()).to_string_lossy().into_owned())
+        .site_addr(addr)
+        .reload_port(reload_port)
+        .env(env)
+        .hash_files(hashed)
+        .build()
+}
+
+/// The built files: in the checkout's target folder, or beside the program.
+fn find_site(beside: Option<&Path>) -> Option<PathBuf> {
+    let mut places = vec![PathBuf::from("target/site")];
+    places.extend(beside.into_iter().flat_map(|dir| [dir.join("../site"), dir.join("site")]));
+    places.into_iter().find(|place| place.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::body::{Body, to_bytes};
+    use std::sync::OnceLock;
+
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get(path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
+        get_with(path, &[], false).await
+    }
+
+    async fn get_with(
+        path: &str,
+        headers: &[(&str, &str)],
+        secure: bool,
+    ) -> (StatusCode, axum::http::HeaderMap, String) {
+        let signalling = Signalling::new(converge_signal::server::Settings::default()).unwrap();
+        // Written once: tests run at the same time.
+        static SITE: OnceLock<PathBuf> = OnceLock::new();
+        let site = SITE.get_or_init(|| {
+            let site = std::env::temp_dir().join(format!("converge-site-{}", std::process::id()));
+            std::fs::create_dir_all(site.join("pkg")).unwrap();
+            std::fs::write(site.join("pkg/converge.abc.js"), "export {}").unwrap();
+            std::fs::write(site.join("robots.txt"), "User-agent: *").unwrap();
+            site
+        });
+        let options = LeptosOptions::builder()
+            .output_name("converge")
+            .site_root(site.to_string_lossy().into_owned())
+            .env(Env::PROD)
+            .build();
+        let mut request = Request::get(path).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = router(options, &signalling, secure).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn pages_are_rendered_on_the_server() {
+        for (path, text) in [("/", "Rooms where browsers talk directly"), ("/r/lobby", "lobby")] {
+            let (status, _, body) = get(path).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(body.contains(text), "{path}: {body}");
+            assert_eq!(body.matches("<main").count(), 1, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_form_leads_to_the_room_it_names() {
+        for (path, location) in [
+            ("/r?topic=a%20b%2Fc", "/r/a%20b%2Fc"),
+            ("/r?topic=%C3%BC+1", "/r/%C3%BC%201"),
+            ("/r?topic=", "/"),
+            ("/r", "/"),
+        ] {
+            let (status, headers, _) = get(path).await;
+            assert_eq!(status, StatusCode::SEE_OTHER, "{path}");
+            assert_eq!(headers[header::LOCATION], location, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn hashed_files_are_cached_for_ever_and_missing_ones_are_not() {
+        let (status, headers, _) = get("/pkg/converge.abc.js").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+        let (status, headers, _) = get("/pkg/missing.js").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(!headers.contains_key(header::CACHE_CONTROL));
+    }
+
+    fn text<'a>(headers: &'a axum::http::HeaderMap, name: &str) -> &'a str {
+        headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn files_are_asked_for_again_and_in_parts() {
+        for path in ["/robots.txt", "/pkg/converge.abc.js"] {
+            let (status, headers, body) = get(path).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(text(&headers, "cache-control").contains("max-age"), "{path}");
+            let since = text(&headers, "last-modified");
+            let (status, headers, nothing) = get_with(path, &[("if-modified-since", since)], false).await;
+            assert_eq!((status, nothing.as_str()), (StatusCode::NOT_MODIFIED, ""), "{path}");
+            assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
+            let (status, headers, part) = get_with(path, &[("range", "bytes=2-5")], false).await;
+            assert_eq!((status, part.as_str()), (StatusCode::PARTIAL_CONTENT, &body[2..6]), "{path}");
+            assert!(text(&headers, "content-range").starts_with("bytes 2-5/"), "{path}");
+        }
+        let (status, ..) = get("/pkg/../../etc/passwd").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn every_answer_is_protected_and_pages_have_a_nonce_of_their_own() {
+        let mut nonces = Vec::new();
+        for path in ["/", "/r/lobby", "/nowhere", "/"] {
+            let (_, headers, body) = get(path).await;
+            let policy = text(&headers, "content-security-policy");
+            let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).unwrap_or_default();
+            assert!(nonce.len() >= 16, "{path}: {policy}");
+            assert!(body.contains(&format!("nonce=\"{nonce}\"")), "{path}");
+            assert_eq!(body.matches("<script").count(), body.matches(&format!("nonce=\"{nonce}\">")).count(), "{path}");
+            for (directive, found) in
+                [("'wasm-unsafe-eval'", true), ("'unsafe-inline'", false), ("'unsafe-eval'", false)]
+            {
+                assert_eq!(policy.contains(directive), found, "{path}: {policy}");
+            }
+            assert!(
+                policy.contains("frame-ancestors 'none'") && policy.contains("wss://localhost"),
+                "{path}: {policy}"
+            );
+            assert_eq!(text(&headers, "cache-control"), "no-cache", "{path}");
+            nonces.push(nonce.to_owned());
+        }
+        assert_ne!(nonces[0], nonces[3], "one for each answer");
+        for path in
+            ["/", "/nowhere", "/healthz", "/robots.txt", "/pkg/converge.abc.js", "/.well-known/converge", "/signal"]
+        {
+            let (_, headers, _) = get(path).await;
+            assert_eq!(text(&headers, "referrer-policy"), "no-referrer", "{path}");
+            assert_eq!(text(&headers, "x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(text(&headers, "cross-origin-opener-policy"), "same-origin", "{path}");
+            assert!(text(&headers, "permissions-policy").contains("camera=(self)"), "{path}");
+            assert!(text(&headers, "content-security-policy").contains("default-src 'none'"), "{path}");
+            assert!(!headers.contains_key("server") && !headers.contains_key("strict-transport-security"), "{path}");
+        }
+        let (_, headers, _) = get_with("/", &[], true).await;
+        assert!(text(&headers, "strict-transport-security").contains("max-age="));
+    }
+
+    #[tokio::test]
+    async fn pages_are_compressed_for_who_can_read_it() {
+        for coding in ["br", "gzip"] {
+            let (_, headers, _) = get_with("/", &[("accept-encoding", coding)], false).await;
+            assert_eq!(text(&headers, "content-encoding"), coding);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_landing_page_says_how_many_are_here() {
+        let (_, _, body) = get("/").await;
+        assert!(body.contains("Nobody is here yet"), "{body}");
+        let (status, headers, body) = get("/api/numbers").await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, r#"{"rooms":0,"people":0}"#));
+        assert_eq!(text(&headers, "referrer-policy"), "no-referrer");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_a_page_that_says_so() {
+        let (status, _, body) = get("/nowhere").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(body.contains("<main"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn the_socket_s_address_asks_for_an_upgrade() {
+        let (status, ..) = get("/signal").await;
+        assert!(status.is_client_error());
+        let (status, _, body) = get("/healthz").await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "ok"));
+    }
+}

@@ -1,0 +1,270 @@
+//! Who is in which topic, and who has been told of whom.
+//!
+//! A member is told of at most `max_sample` others, chosen at random, and those of it: they are *acquainted*. Comings
+//! and goings are told to a member's acquaintances only, so what a join or a leave costs does not depend on the size
+//! of the topic. Acquaintance is mutual and ends with either side, so each member has `2 * max_sample` on average, and
+//! nothing is kept of who is gone. In a topic of up to `max_sample + 1` members everybody is everybody's acquaintance.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::ConnId;
+use crate::ids::{Incarnation, PeerId, Seq, TopicHash};
+use crate::protocol::{LeftReason, Member};
+
+/// Names a seat, from when it is taken until it is given up.
+pub(super) type SeatKey = usize;
+
+/// A member's place in a topic.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) topic: TopicHash,
+    pub(super) member: Member,
+    /// None while the member is away and may come back.
+    pub(super) conn: Option<ConnId>,
+    /// Which absence this is: the end of an earlier one's time means nothing.
+    pub(super) absence: u64,
+    /// While it was away, somebody tried to reach it and was told that it isn't there.
+    pub(super) missed: bool,
+    /// What is said of each signal it sends; made with the first.
+    pub(super) stamp: Option<Box<str>>,
+    acquaintances: Vec<SeatKey>,
+    /// What it has not been told yet of its acquaintances, each at most once.
+    news: Vec<News>,
+    /// Where it stands in its topic's list of those present.
+    place: usize,
+}
+
+/// What there is to tell of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    Joined(Member),
+    Left(Member, LeftReason),
+}
+
+impl News {
+    fn id(&self) -> PeerId {
+        match self {
+            News::Joined(member) | News::Left(member, _) => member.id,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Topic {
+    seats: HashMap<PeerId, SeatKey>,
+    /// Those that are not away, in no order, to draw from.
+    present: Vec<SeatKey>,
+    /// Until then, news wait and are told together.
+    pub(super) quiet_until: Duration,
+    /// Who has news waiting.
+    waiting: Vec<SeatKey>,
+}
+
+impl Topic {
+    pub(super) fn present(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Members with those that are away.
+    pub(super) fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(super) fn seat(&self, id: &PeerId) -> Option<SeatKey> {
+        self.seats.get(id).copied()
+    }
+
+    pub(super) fn someone_waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Rooms {
+    pub(super) topics: HashMap<TopicHash, Topic>,
+    seats: Slab<Seat>,
+    present: usize,
+    random: fastrand::Rng,
+}
+
+impl Rooms {
+    pub(super) fn new(seed: u64) -> Self {
+        let random = fastrand::Rng::with_seed(seed);
+        Self { topics: HashMap::new(), seats: Slab::new(), present: 0, random }
+    }
+
+    /// How many members are there, of all topics.
+    pub(super) fn present(&self) -> usize {
+        self.present
+    }
+
+    #[cfg(test)]
+    pub(super) fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(super) fn seat(&self, key: SeatKey) -> Option<&Seat> {
+        self.seats.get(key)
+    }
+
+    pub(super) fn seat_mut(&mut self, key: SeatKey) -> Option<&mut Seat> {
+        self.seats.get_mut(key)
+    }
+
+    /// Gives a newcomer a seat in a topic, which is made if there is none. It is away until [`Rooms::arrive`].
+    pub(super) fn add(&mut self, topic: TopicHash, id: PeerId) -> SeatKey {
+        let member = Member { id, incarnation: 0, seq: 0 };
+        let key = self.seats.insert(Seat {
+            topic,
+            member,
+            conn: None,
+            absence: 0,
+            missed: false,
+            stamp: None,
+            acquaintances: Vec::new(),
+            news: Vec::new(),
+            place: 0,
+        });
+        self.topics.entry(topic).or_default().seats.insert(id, key);
+        key
+    }
+
+    /// A member is there from now on.
+    pub(super) fn arrive(&mut self, key: SeatKey, conn: ConnId, incarnation: Incarnation, seq: Seq) {
+        let Some(seat) = self.seats.get_mut(key) else { return };
+        let was_away = seat.conn.replace(conn).is_none();
+        seat.member = Member { incarnation, seq, ..seat.member };
+        seat.missed = false;
+        seat.stamp = None;
+        // Its welcome says how things are.
+        seat.news = Vec::new();
+        if was_away && let Some(topic) = self.topics.get_mut(&seat.topic) {
+            seat.place = topic.present.len();
+            topic.present.push(key);
+            self.present += 1;
+        }
+    }
+
+    /// A member is away from now on; its seat stays.
+    pub(super) fn depart(&mut self, key: SeatKey) {
+        let Some(seat) = self.seats.get_mut(key) else { return };
+        if seat.conn.take().is_none() {
+            return;
+        }
+        seat.news = Vec::new();
+        let place = seat.place;
+        self.present -= 1;
+        let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
+        topic.present.swap_remove(place);
+        if let Some(moved) = topic.present.get(place).and_then(|moved| self.seats.get_mut(*moved)) {
+            moved.place = place;
+        }
+    }
+
+    /// Gives up a seat, and the topic with the last one. Returns the acquaintances, who are none any more.
+    pub(super) fn remove(&mut self, key: SeatKey) -> Vec<SeatKey> {
+        self.depart(key);
+        let Some(seat) = self.seats.try_remove(key) else { return Vec::new() };
+        for other in &seat.acquaintances {
+            if let Some(other) = self.seats.get_mut(*other) {
+                other.acquaintances.retain(|acquaintance| *acquaintance != key);
+            }
+        }
+        if let Some(topic) = self.topics.get_mut(&seat.topic) {
+            topic.seats.remove(&seat.member.id);
+            if topic.seats.is_empty() {
+                self.topics.remove(&seat.topic);
+            }
+        }
+        seat.acquaintances
+    }
+
+    /// Acquaints a member with others until it knows `most` that are there, or all. Returns whom to name to it, at most
+    /// `most`, and those of them that are new.
+    pub(super) fn acquaint(&mut self, key: SeatKey, most: usize) -> (Vec<SeatKey>, Vec<SeatKey>) {
+        let Some(seat) = self.seats.get(key) else { return Default::default() };
+        let is_there = |other: &SeatKey| self.seats.get(*other).is_some_and(|seat| seat.conn.is_some());
+        let mut named: Vec<SeatKey> = seat.acquaintances.iter().copied().filter(is_there).collect();
+        if named.len() > most {
+            self.random.shuffle(&mut named);
+            named.truncate(most);
+        }
+        let Some(topic) = self.topics.get(&seat.topic) else { return (named, Vec::new()) };
+        // Some of those drawn may be itself or known already.
+        let drawn = if named.len() < most { most + seat.acquaintances.len() + 1 } else { 0 };
+        let mut new = draw(&topic.present, drawn, &mut self.random);
+        new.retain(|other| *other != key && !seat.acquaintances.contains(other));
+        new.truncate(most - named.len());
+        for other in &new {
+            if let Some(other) = self.seats.get_mut(*other) {
+                other.acquaintances.push(key);
+            }
+        }
+        if let Some(seat) = self.seats.get_mut(key) {
+            seat.acquaintances.extend(&new);
+        }
+        named.extend(&new);
+        (named, new)
+    }
+
+    /// Those acquaintances of a member that are there.
+    pub(super) fn acquaintances(&self, key: SeatKey) -> impl Iterator<Item = SeatKey> {
+        self.seats.get(key).map(|seat| seat.acquaintances.iter().copied()).into_iter().flatten()
+    }
+
+    /// Puts news by for a member that is there. The later word on somebody takes the earlier one's place.
+    pub(super) fn put_by(&mut self, key: SeatKey, news: News) {
+        let Some(seat) = self.seats.get_mut(key) else { return };
+        if seat.conn.is_none() {
+            return;
+        }
+        if seat.news.is_empty()
+            && let Some(topic) = self.topics.get_mut(&seat.topic)
+        {
+            topic.waiting.push(key);
+        }
+        match seat.news.iter_mut().find(|waiting| waiting.id() == news.id()) {
+            Some(waiting) => *waiting = news,
+            None => seat.news.push(news),
+        }
+    }
+
+    /// Takes what a topic's members have not been told yet.
+    pub(super) fn take_news(&mut self, topic: &TopicHash) -> Vec<(ConnId, Vec<News>)> {
+        let Some(topic) = self.topics.get_mut(topic) else { return Vec::new() };
+        let waiting = std::mem::take(&mut topic.waiting);
+        let taken = waiting.into_iter().filter_map(|key| {
+            let seat = self.seats.get_mut(key)?;
+            let news = std::mem::take(&mut seat.news);
+            Some((seat.conn?, news))
+        });
+        taken.filter(|(_, news)| !news.is_empty()).collect()
+    }
+}
+
+/// Draws that many different ones, or all if there are no more; takes time in proportion to `count`, not to how many
+/// there are.
+fn draw(from: &[SeatKey], count: usize, random: &mut fastrand::Rng) -> Vec<SeatKey> {
+    if from.len() <= count * 2 {
+        let mut all = from.to_vec();
+        let count = count.min(all.len());
+        for place in 0..count {
+            let other = random.usize(place..all.len());
+            all.swap(place, other);
+        }
+        all.truncate(count);
+        return all;
+    }
+    // Less than half are drawn, so most draws are new ones.
+    let mut drawn = Vec::with_capacity(count);
+    while drawn.len() < count {
+        let one = from[random.usize(..from.len())];
+        if !drawn.contains(&one) {
+            drawn.push(one);
+        }
+    }
+    drawn
+}

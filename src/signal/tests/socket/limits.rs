@@ -1,0 +1,176 @@
+//! What strangers are held to: every limit, with the code that says which it was.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use converge_signal::protocol::{ErrorCode, Limits, ServerMessage, WELL_KNOWN_PATH};
+use converge_signal::server::{Origins, Settings};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{Got, Server, Tab, prompt, settings};
+
+async fn with(change: impl FnOnce(&mut Limits)) -> Server {
+    let mut settings = prompt();
+    change(&mut settings.hub.limits);
+    Server::start(settings).await
+}
+
+/// Answers of the server until it closes, with the close code.
+async fn last_words(tab: &mut Tab) -> (ErrorCode, Option<u16>) {
+    let code = loop {
+        match tab.frame().await {
+            ServerMessage::Error { code, .. } => break code,
+            ServerMessage::Pong {} | ServerMessage::Joined { .. } | ServerMessage::Left { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    (code, tab.closed().await)
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_or_bytes_is_cut_off_and_the_others_lose_nothing() {
+    let server = with(|limits| (limits.frame_burst, limits.byte_burst) = (50, 70_000)).await;
+    let mut ada = server.join(1, "room").await;
+    let mut ben = server.join(2, "room").await;
+    ada.joined().await;
+    for (what, frame, count) in [
+        ("messages", Message::text(r#"{"ping":{}}"#), 100),
+        ("pings of the WebSocket itself", Message::Ping("x".into()), 100),
+        ("bytes", Message::text(format!(r#"{{"ping":{{}}}}{}"#, " ".repeat(30_000))), 3),
+    ] {
+        let mut mallory = server.join(66, "elsewhere").await;
+        for n in 0..count {
+            if n % 20 == 0 {
+                ada.signal(ben.id(), &n.to_string()).await;
+                assert_eq!(ben.signalled().await, (ada.id(), format!("\"{n}\"")));
+            }
+            mallory.message(frame.clone()).await;
+        }
+        assert_eq!(last_words(&mut mallory).await, (ErrorCode::RateLimited, Some(1008)), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn so_many_sockets_come_from_one_address_and_in_all() {
+    let server = with(|limits| (limits.max_connections, limits.max_connections_per_ip) = (3, 2)).await;
+    let _first = server.join(1, "room").await;
+    let second = server.join(2, "room").await;
+    let mut third = Tab::knock(server.addr, "127.0.0.1").await;
+    assert_eq!(last_words(&mut third).await, (ErrorCode::TooManyConnections, Some(1013)));
+    let _third = Tab::connect_from(server.addr, "127.0.0.2", 3).await;
+    let mut fourth = Tab::knock(server.addr, "127.0.0.3").await;
+    assert_eq!(last_words(&mut fourth).await, (ErrorCode::TooManyConnections, Some(1013)));
+    // Whose socket has ended makes room for another.
+    drop(second);
+    server.until("the second has gone", |signalling| signalling.counts().connections == 2).await;
+    Tab::connect_from(server.addr, "127.0.0.1", 4).await;
+}
+
+#[tokio::test]
+async fn so_many_joins_come_from_one_address_or_of_one_topic_at_once() {
+    let server = with(|limits| limits.join_burst_per_ip = 2).await;
+    server.join(1, "room").await;
+    server.join(2, "other room").await;
+    let mut third = server.connect(3).await;
+    third.hello("third room", 1).await;
+    assert_eq!(last_words(&mut third).await, (ErrorCode::TooManyJoins, Some(1013)));
+    let mut elsewhere = Tab::connect_from(server.addr, "127.0.0.2", 4).await;
+    elsewhere.hello("room", 1).await;
+    elsewhere.welcome().await;
+
+    let server = with(|limits| limits.join_burst_per_topic = 2).await;
+    let _ada = server.join(1, "room").await;
+    let _ben = server.join(2, "room").await;
+    let mut third = server.connect(3).await;
+    third.hello("room", 1).await;
+    assert_eq!(last_words(&mut third).await, (ErrorCode::TooManyJoins, Some(1013)));
+    server.join(3, "other room").await;
+}
+
+#[tokio::test]
+async fn a_proxy_s_clients_are_counted_apart_and_only_if_it_is_trusted() {
+    for (trusted, expected) in
+        [(vec!["127.0.0.0/8".parse().unwrap()], None), (vec![], Some(ErrorCode::TooManyConnections))]
+    {
+        let mut settings = Settings { trusted_proxies: trusted, ..prompt() };
+        settings.hub.limits.max_connections_per_ip = 1;
+        let server = Server::start(settings).await;
+        let _ada = Tab::forwarded(server.addr, "203.0.113.1").await;
+        let mut ben = Tab::forwarded(server.addr, "203.0.113.2").await;
+        match (ben.frame().await, expected) {
+            (ServerMessage::Challenge { .. }, None) => {}
+            (ServerMessage::Error { code, .. }, Some(expected)) => assert_eq!(code, expected),
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_turned_away() {
+    let server = Server::start(Settings { origins: Origins::same(), ..prompt() }).await;
+    for origin in ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:3000"] {
+        let mut tab = Tab::open(server.addr, "127.0.0.1", &[("origin", origin)]).await;
+        assert_eq!(last_words(&mut tab).await, (ErrorCode::Origin, Some(1008)), "{origin}");
+    }
+    let own = format!("http://{}", server.addr);
+    for headers in [&[("origin", own.as_str())][..], &[]] {
+        let mut tab = Tab::open(server.addr, "127.0.0.1", headers).await;
+        assert!(matches!(tab.frame().await, ServerMessage::Challenge { .. }), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_limits_are_published_to_whoever_asks() {
+    let server = with(|limits| limits.frame_burst = 777).await;
+    let mut tab = Tab::open(server.addr, "127.0.0.1", &[("origin", crate::ORIGIN)]).await;
+    match tab.frame().await {
+        ServerMessage::Challenge { limits, .. } => assert_eq!(limits.frame_burst, 777),
+        other => panic!("{other:?}"),
+    }
+    let (status, body) = get(server.addr, WELL_KNOWN_PATH).await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &body["auth"], &body["versions"][0]), (200, &Value::from("open"), &Value::from(1)));
+    assert_eq!(body["limits"]["frame_burst"], 777);
+}
+
+/// A request of its own connection.
+pub(crate) async fn get(addr: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, body.to_owned())
+}
+
+#[tokio::test]
+async fn a_room_larger_than_the_sample_tells_each_of_some() {
+    let mut settings = settings();
+    (settings.hub.limits.max_sample, settings.hub.limits.max_topic_members) = (4, 100);
+    settings.hub.tick = Duration::ZERO;
+    let server = Server::start(settings).await;
+    let mut tabs = Vec::new();
+    for n in 1..=20 {
+        let mut tab = server.connect(n).await;
+        tab.hello("room", 1).await;
+        let welcome = tab.welcome().await;
+        assert_eq!((welcome.members.len(), welcome.total), (4.min(usize::from(n) - 1), n.into()));
+        tabs.push(tab);
+    }
+    // Everybody can be reached, named or not.
+    let (last, first) = (tabs.len() - 1, tabs[0].id());
+    tabs[last].signal(first, "hello").await;
+    let text = loop {
+        match tabs[0].next().await {
+            Got::Frame(ServerMessage::Signal { data, .. }) => break data.get().to_owned(),
+            Got::Frame(_) => {}
+            Got::Closed(code) => panic!("{code:?}"),
+        }
+    };
+    assert_eq!(text, "\"hello\"");
+}

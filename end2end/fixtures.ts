@@ -113,6 +113,8 @@ export async function recordConnections(context: BrowserContext): Promise<void> 
 type Fixtures = {
   /** What to add to the server's command line. */
   serverArgs: string[];
+  /** What to add to its environment. */
+  serverEnv: Record<string, string>;
   server: Server;
   /** What the browsers' consoles may say in this test besides nothing. */
   mayComplain: RegExp[];
@@ -124,10 +126,11 @@ type Fixtures = {
 
 export const test = base.extend<Fixtures>({
   serverArgs: [[], { option: true }],
+  serverEnv: [{}, { option: true }],
   mayComplain: [[], { option: true }],
 
-  server: async ({ serverArgs }, use) => {
-    const server = await new Server(serverArgs).start();
+  server: async ({ serverArgs, serverEnv }, use) => {
+    const server = await new Server(serverArgs, serverEnv).start();
     await use(server);
     await server.stop();
   },

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 
 const root = resolve(__dirname, '..');
 
-function binary(): string {
+export function binary(): string {
   const built = join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'debug', 'converge');
   const found = process.env.SERVER_BIN ?? built;
   if (!existsSync(found)) {
@@ -21,12 +21,15 @@ export class Server {
   private port = 0;
   private said = '';
 
-  constructor(private readonly args: string[]) {}
+  constructor(
+    private readonly args: string[],
+    private readonly env: Record<string, string> = {},
+  ) {}
 
   async start(): Promise<this> {
     // By hand and without any environment of ours, from the checkout: that must be enough.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(LEPTOS|CONVERGE)_/.test(name)));
-    const server = spawn(binary(), ['--addr', `127.0.0.1:${this.port}`, ...this.args], { cwd: root, env });
+    const server = spawn(binary(), ['--addr', `127.0.0.1:${this.port}`, ...this.args], { cwd: root, env: { ...env, ...this.env } });
     this.process = server;
     server.stderr.on('data', (text) => (this.said += text));
     this.url = await new Promise<string>((found, failed) => {

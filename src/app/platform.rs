@@ -1,7 +1,9 @@
 //! What the pages need of the browser besides the room. On the server each of these does nothing, or the least that
 //! makes sense.
 
-pub(crate) use imp::{copy, go_to, invite_link, now, remember_name, remembered_name, take_files};
+pub(crate) use imp::{
+    copy, go_to, invite_link, now, remember_name, remember_token, remembered_name, remembered_token, take_files,
+};
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
 pub(crate) fn random() -> u64 {
@@ -19,6 +21,7 @@ mod imp {
     use web_sys::{HtmlInputElement, HtmlTextAreaElement, Storage, window};
 
     const NAME: &str = "converge:name";
+    const TOKEN: &str = "converge:token:";
 
     /// Loads another page of this site.
     pub(crate) fn go_to(path: &str) {
@@ -84,6 +87,23 @@ mod imp {
         window()?.local_storage().ok().flatten()
     }
 
+    /// This tab's own, which ends with it.
+    fn tab_storage() -> Option<Storage> {
+        window()?.session_storage().ok().flatten()
+    }
+
+    /// The token that was given for a room in this tab.
+    pub(crate) fn remembered_token(topic: &str) -> Option<String> {
+        tab_storage()?.get_item(&format!("{TOKEN}{topic}")).ok().flatten()
+    }
+
+    /// Keeps a token for when the page is loaded anew. Where that is not allowed, it is asked for again.
+    pub(crate) fn remember_token(topic: &str, token: &str) {
+        if let Some(storage) = tab_storage() {
+            let _ = storage.set_item(&format!("{TOKEN}{topic}"), token);
+        }
+    }
+
     /// The name this person used last.
     pub(crate) fn remembered_name() -> Option<String> {
         storage()?.get_item(NAME).ok().flatten()
@@ -125,4 +145,10 @@ mod imp {
     }
 
     pub(crate) fn remember_name(_name: &str) {}
+
+    pub(crate) fn remembered_token(_topic: &str) -> Option<String> {
+        None
+    }
+
+    pub(crate) fn remember_token(_topic: &str, _token: &str) {}
 }

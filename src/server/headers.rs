@@ -16,8 +16,8 @@ const ALWAYS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
-        "camera=(self), microphone=(self), display-capture=(self), clipboard-write=(self), web-share=(self), \
-         screen-wake-lock=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), browsing-topics=()",
+        // Only what every browser knows: others complain on the console.
+        "camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), midi=()",
     ),
 ];
 

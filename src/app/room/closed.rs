@@ -2,7 +2,11 @@
 
 use converge_p2p::CloseReason;
 use converge_p2p::hooks::use_room;
+use leptos::html::Input;
 use leptos::prelude::*;
+
+use super::Shared;
+use crate::platform;
 
 /// Why, what it means, and what can be done; hidden while the room is open.
 #[component]
@@ -17,6 +21,7 @@ pub(super) fn Closed() -> impl IntoView {
             Some(CloseReason::Replaced) => "You are in this room elsewhere",
             Some(CloseReason::Unsupported) => "This browser can't take part",
             Some(CloseReason::Version) => "This page is out of date",
+            Some(CloseReason::Denied) => "This room needs an invitation",
             Some(_) => "The room could not be opened",
         };
         text.to_owned()
@@ -32,6 +37,10 @@ pub(super) fn Closed() -> impl IntoView {
                 "The same tab joined again, and that one is connected now. Join here to take its place."
             }
             Some(CloseReason::Version) => "It doesn't speak the server's version of the protocol. Load the page again.",
+            Some(CloseReason::Denied) => {
+                "Whoever runs this server lets people in by a token for each room. There is none yet, or it is for \
+                 another room, or its time is over. Paste one here; this tab keeps it until it is closed."
+            }
             Some(_) => {
                 return room.error().get().unwrap_or_else(|| "The server refused, without saying why.".to_owned());
             }
@@ -39,11 +48,14 @@ pub(super) fn Closed() -> impl IntoView {
         text.to_owned()
     });
     let open = Signal::derive(move || reason.get().is_none());
-    let hopeless = Signal::derive(move || reason.get() == Some(CloseReason::Unsupported));
+    let denied = Signal::derive(move || reason.get() == Some(CloseReason::Denied));
+    // Without another token it would be the same again.
+    let hopeless = Signal::derive(move || reason.get() == Some(CloseReason::Unsupported) || denied.get());
     view! {
         <section class="notice" role="alert" hidden=open>
             <h2>{heading}</h2>
             <p>{text}</p>
+            <InvitationForm hidden=Signal::derive(move || !denied.get())/>
             <p class="notice-actions">
                 <button class="button primary" type="button" hidden=hopeless on:click=move |_| room.rejoin()>
                     "Join again"
@@ -53,5 +65,53 @@ pub(super) fn Closed() -> impl IntoView {
                 </a>
             </p>
         </section>
+    }
+}
+
+/// Where a token is given, on a server that asks for one.
+#[component]
+fn InvitationForm(
+    /// While there is no need for it.
+    hidden: Signal<bool>,
+) -> impl IntoView {
+    let room = use_room();
+    let shared = Shared::get();
+    let field = NodeRef::<Input>::new();
+    let join = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let Some(field) = field.get_untracked() else { return };
+        // Whoever copies from a terminal or a mail brings line ends along.
+        let token = field.value().split_whitespace().collect::<String>();
+        if token.is_empty() {
+            return;
+        }
+        field.set_value("");
+        platform::remember_token(&room.topic().get_untracked(), &token);
+        if shared.token.get_untracked().as_ref() == Some(&token) {
+            // The very same: the server may have changed its mind.
+            room.rejoin();
+        } else {
+            shared.token.set(Some(token));
+        }
+    };
+    view! {
+        <form class="invitation" hidden=hidden on:submit=join>
+            <label for="token">"Token"</label>
+            <div class="open-row">
+                <input
+                    id="token"
+                    class="field"
+                    type="password"
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck="false"
+                    required
+                    node_ref=field
+                />
+                <button class="button primary" type="submit">
+                    "Join"
+                </button>
+            </div>
+        </form>
     }
 }

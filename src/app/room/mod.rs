@@ -18,7 +18,7 @@ use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
 use self::header::{Banner, Header};
 use self::people::People;
-use crate::words;
+use crate::{platform, words};
 
 /// What everybody in the room shows of themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,8 @@ struct Shared {
     /// Of the link to invite others.
     copying: RwSignal<Copying>,
     panel: PanelState,
+    /// What somebody gave to be let in, on a server that asks for it.
+    token: RwSignal<Option<String>>,
     /// The page has come to life: before that, buttons can't do anything.
     ready: RwSignal<bool>,
 }
@@ -87,6 +89,7 @@ impl Shared {
             problem: RwSignal::new(String::new()),
             copying: RwSignal::new(Copying::NotYet),
             panel: PanelState::new(),
+            token: RwSignal::new(None),
             ready: RwSignal::new(false),
         }
     }
@@ -111,8 +114,14 @@ pub(crate) fn RoomPage() -> impl IntoView {
 /// The room itself, which comes to life in the browser.
 #[island]
 fn Room(topic: String) -> impl IntoView {
-    let room = provide_room(Options::new(topic));
     let shared = Shared::new();
+    let name = topic.clone();
+    // Asked for in the browser only: what was remembered is not on the server.
+    let token = move || shared.token.get().or_else(|| platform::remembered_token(&name));
+    let room = provide_room(Signal::derive(move || {
+        let options = Options::new(topic.clone());
+        token().into_iter().fold(options, |options, token| options.token(token))
+    }));
     provide_context(shared);
     Effect::new(move |_| shared.ready.set(true));
     // Held here for as long as the page is: without a user a slot is cleared.

@@ -1,0 +1,111 @@
+// What the server itself sees to: who may come in, its end, and what pages may do.
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { expect, test } from './fixtures';
+import { binary } from './server';
+
+const secret = 'a-secret-of-thirty-two-bytes--ok';
+
+function token(room: string): string {
+  const args = ['token', '--room', room, '--valid-for', '5m'];
+  return execFileSync(binary(), args, { env: { ...process.env, CONVERGE_TOKEN_SECRET: secret }, encoding: 'utf8' }).trim();
+}
+
+test.describe('with tokens', () => {
+  test.use({ serverArgs: ['--auth', 'token'], serverEnv: { CONVERGE_TOKEN_SECRET: secret } });
+
+  test('a room is entered by its token, which the tab keeps', async ({ server, visitor }) => {
+    const ada = await visitor();
+    await ada.page.goto(`${server.url}/r/lobby`);
+    await expect(ada.page.getByRole('heading', { name: 'This room needs an invitation' })).toBeVisible();
+    await expect(ada.main).toHaveAttribute('data-reason', 'denied');
+    await expect(ada.button('Join again')).toBeHidden();
+
+    const field = ada.page.getByLabel('Token', { exact: true });
+    await field.fill(token('attic'));
+    await ada.button('Join').click();
+    await expect(field).toHaveValue('');
+    await expect(ada.main).toHaveAttribute('data-reason', 'denied');
+
+    // With the spaces and line ends that come along when it is copied.
+    await field.fill(` ${token('lobby')}  `);
+    await ada.button('Join').click();
+    await ada.connected();
+    await ada.page.reload();
+    await ada.connected();
+    expect(ada.page.url(), 'it never stands in an address').toBe(`${server.url}/r/lobby`);
+
+    const ben = await visitor();
+    await ben.page.goto(`${server.url}/r/lobby`);
+    await ben.page.getByLabel('Token', { exact: true }).fill(token('lobby'));
+    await ben.button('Join').click();
+    await ben.connected();
+    await Promise.all([ada.sees(1), ben.sees(1)]);
+  });
+});
+
+test('a server that ends in order is come back to, and nobody has left', async ({ server, person }) => {
+  const [ada, ben] = [await person('lobby'), await person('lobby')];
+  await Promise.all([ada.sees(1), ben.sees(1)]);
+  await server.stop('SIGTERM');
+  await expect(ada.main).toHaveAttribute('data-status', 'reconnecting');
+  await ada.say('still here');
+  await expect(ben.heard('still here')).toBeVisible();
+  await server.start();
+  await Promise.all([ada.connected(), ben.connected()]);
+  await Promise.all([ada.sees(1), ben.sees(1)]);
+});
+
+test.describe('a page of another origin', () => {
+  test.use({ mayComplain: [/WebSocket/] });
+
+  test('is not let in', async ({ server, visitor }) => {
+    const elsewhere = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>evil</title>'));
+    await new Promise<void>((listening) => elsewhere.listen(0, '127.0.0.1', listening));
+    const { page } = await visitor();
+    await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
+    const said = await page.evaluate(
+      (url) =>
+        new Promise<string[]>((done) => {
+          const heard: string[] = [];
+          const socket = new WebSocket(url);
+          socket.onmessage = ({ data }) => heard.push(Object.keys(JSON.parse(data))[0]!, JSON.parse(data).error?.code);
+          socket.onclose = ({ code }) => done([...heard, String(code)]);
+        }),
+      `${server.url.replace('http', 'ws')}/signal`,
+    );
+    expect(said).toEqual(['error', 'origin', '1008']);
+    elsewhere.close();
+  });
+});
+
+test.describe('scripts', () => {
+  test.use({ mayComplain: [/Content Security Policy/] });
+
+  test('that the page did not bring are not run', async ({ server, visitor }) => {
+    const ada = await (await visitor()).enter(`${server.url}/r/lobby`);
+    const ran = await ada.page.evaluate(async () => {
+      const blocked = new Promise<string>((done) =>
+        document.addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective), { once: true }),
+      );
+      const script = document.createElement('script');
+      script.textContent = 'window.injected = true';
+      document.body.append(script);
+      return { blocked: await blocked, injected: 'injected' in window };
+    });
+    expect(ran).toEqual({ blocked: 'script-src-elem', injected: false });
+  });
+});
+
+test('the landing page counts who is here', async ({ server, visitor, person }) => {
+  const guest = await visitor();
+  await guest.page.goto(server.url);
+  await expect(guest.page.getByText('Nobody is here yet: be the first.')).toBeVisible();
+  const ada = await person('lobby');
+  await guest.page.reload();
+  await expect(guest.page.getByText('1 person is here now, in 1 room.')).toBeVisible();
+  // And goes on counting while it is open.
+  await ada.page.close();
+  await expect(guest.page.getByText('Nobody is here yet: be the first.')).toBeVisible({ timeout: 20_000 });
+});

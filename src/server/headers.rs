@@ -10,10 +10,9 @@ use axum::response::Response;
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// A topic stands in its page's address, and is nobody else's business; the rest is what a room needs of the browser.
-const ALWAYS: [(HeaderName, &str); 4] = [
+const ALWAYS: [(HeaderName, &str); 3] = [
     (REFERRER_POLICY, "no-referrer"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
         // Only what every browser knows: others complain on the console.
@@ -21,14 +20,45 @@ const ALWAYS: [(HeaderName, &str); 4] = [
     ),
 ];
 
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// How a request reached the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Over this server's own TLS.
+    Tls,
+    /// From the same machine, or over the TLS of a proxy that says so: browsers take such a page for secure.
+    Trusted,
+    /// As plain text over a network.
+    Plain,
+}
+
+impl Way {
+    pub(super) fn of(request: &HeaderMap, secure: bool) -> Self {
+        let text = |name| request.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let host = text("host");
+        let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
+        let is_local = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+        match (secure, is_local || text("x-forwarded-proto").eq_ignore_ascii_case("https")) {
+            (true, _) => Self::Tls,
+            (false, true) => Self::Trusted,
+            (false, false) => Self::Plain,
+        }
+    }
+}
+
 /// Gives every response what is missing of these headers.
-pub(super) fn protect(response: &mut Response, secure: bool) {
+pub(super) fn protect(response: &mut Response, way: Way) {
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
-    if secure {
+    // Over plain http browsers ignore it, and say so on the console as an error.
+    if way != Way::Plain {
+        headers.entry(OPENER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
+    }
+    if way == Way::Tls {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(year);
     }
@@ -40,7 +70,7 @@ pub(super) fn protect(response: &mut Response, secure: bool) {
 /// where cargo-leptos tells pages to load anew, in development.
 pub(super) fn policy(nonce: &str, headers: &HeaderMap, reload_port: Option<u32>) -> Option<HeaderValue> {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
-    let mut connect = "'self'".to_owned();
+    let mut connect = "'self' blob:".to_owned();
     if let Some(host) = host {
         connect += &format!(" ws://{host} wss://{host}");
     }
@@ -74,15 +104,32 @@ mod tests {
     fn sockets_of_the_page_s_own_host_may_be_opened() {
         assert!(
             policy_at("meet.example:3000")
-                .contains("connect-src 'self' ws://meet.example:3000 wss://meet.example:3000;")
+                .contains("connect-src 'self' blob: ws://meet.example:3000 wss://meet.example:3000;")
         );
         assert!(policy_at("[::1]:3000").contains("wss://[::1]:3000;"));
     }
 
     #[test]
+    fn a_page_is_secure_over_tls_and_on_the_machine_itself() {
+        let way = |host: &str, forwarded: &str, secure| {
+            let headers = [("host", host), ("x-forwarded-proto", forwarded)];
+            let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            Way::of(&HeaderMap::from_iter(headers), secure)
+        };
+        for host in ["localhost", "localhost:3000", "127.0.0.1:3000", "[::1]:3000", "[::1]"] {
+            assert_eq!(way(host, "", false), Way::Trusted, "{host}");
+        }
+        for host in ["192.168.1.5:3000", "meet.example", "localhost.example", ""] {
+            assert_eq!(way(host, "", false), Way::Plain, "{host}");
+        }
+        assert_eq!(way("meet.example", "https", false), Way::Trusted);
+        assert_eq!(way("meet.example", "", true), Way::Tls);
+    }
+
+    #[test]
     fn a_host_can_add_nothing_to_the_policy() {
         for host in ["a; script-src *", "a b", "*", "a,b", "'unsafe-inline'"] {
-            assert!(policy_at(host).contains("connect-src 'self';"), "{host}");
+            assert!(policy_at(host).contains("connect-src 'self' blob:;"), "{host}");
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::{Query, Request};
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use converge_app::{App, Numbers, NumbersSource, shell};
@@ -22,7 +22,7 @@ use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 use tower_http::compression::CompressionLayer;
 use tower_http::services::ServeDir;
 
-use super::headers;
+use super::headers::{self, Way};
 
 /// Everything there is to serve; over TLS if `secure`.
 pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bool) -> Router {
@@ -54,8 +54,10 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bo
         .route("/r", get(open_room))
         .merge(signalling.router())
         .merge(pages.fallback_service(files).layer(CompressionLayer::new()))
-        .layer(map_response(move |mut response: Response| async move {
-            headers::protect(&mut response, secure);
+        .layer(from_fn(move |request: Request, next: Next| async move {
+            let way = Way::of(request.headers(), secure);
+            let mut response = next.run(request).await;
+            headers::protect(&mut response, way);
             response
         }))
 }
@@ -140,6 +142,25 @@ mod tests {
 
     use super::*;
 
+    /// The routes without TLS and with it. Made once, as a server does: Leptos finds its routes by rendering pages in a
+    /// way of its own, and what is rendered for somebody at the same time may wait for ever.
+    fn server() -> &'static [Router; 2] {
+        static SERVER: OnceLock<[Router; 2]> = OnceLock::new();
+        SERVER.get_or_init(|| {
+            let site = std::env::temp_dir().join(format!("converge-site-{}", std::process::id()));
+            std::fs::create_dir_all(site.join("pkg")).unwrap();
+            std::fs::write(site.join("pkg/converge.abc.js"), "export {}").unwrap();
+            std::fs::write(site.join("robots.txt"), "User-agent: *").unwrap();
+            let options = LeptosOptions::builder()
+                .output_name("converge")
+                .site_root(site.to_string_lossy().into_owned())
+                .env(Env::PROD)
+                .build();
+            let signalling = Signalling::new(converge_signal::server::Settings::default()).unwrap();
+            [false, true].map(|secure| router(options.clone(), &signalling, secure))
+        })
+    }
+
     async fn get(path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
         get_with(path, &[], false).await
     }
@@ -149,27 +170,13 @@ mod tests {
         headers: &[(&str, &str)],
         secure: bool,
     ) -> (StatusCode, axum::http::HeaderMap, String) {
-        let signalling = Signalling::new(converge_signal::server::Settings::default()).unwrap();
-        // Written once: tests run at the same time.
-        static SITE: OnceLock<PathBuf> = OnceLock::new();
-        let site = SITE.get_or_init(|| {
-            let site = std::env::temp_dir().join(format!("converge-site-{}", std::process::id()));
-            std::fs::create_dir_all(site.join("pkg")).unwrap();
-            std::fs::write(site.join("pkg/converge.abc.js"), "export {}").unwrap();
-            std::fs::write(site.join("robots.txt"), "User-agent: *").unwrap();
-            site
-        });
-        let options = LeptosOptions::builder()
-            .output_name("converge")
-            .site_root(site.to_string_lossy().into_owned())
-            .env(Env::PROD)
-            .build();
+        let app = if secure { &server()[1] } else { &server()[0] };
         let mut request = Request::get(path).header("host", "localhost");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let response = router(options, &signalling, secure).oneshot(request).await.unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())

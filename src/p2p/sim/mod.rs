@@ -291,6 +291,13 @@ impl Sim {
         self.hub = Some(Hub::new(self.hub_settings.clone(), self.random.u64(..)));
     }
 
+    /// The server tells every page to come back after that long, and ends their sockets.
+    pub fn drain_server(&mut self, retry_after: Duration) {
+        for conn in self.sockets.keys().copied().collect::<Vec<_>>() {
+            self.hub_takes(hub::Input::Drain { conn, retry_after });
+        }
+    }
+
     /// Breaks a page's socket; both ends notice.
     pub fn cut_socket(&mut self, node: NodeId) {
         if let Some(id) = self.nodes[node].socket {

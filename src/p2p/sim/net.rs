@@ -244,7 +244,7 @@ impl Sim {
         }
     }
 
-    fn hub_takes(&mut self, input: hub::Input<'_>) {
+    pub(super) fn hub_takes(&mut self, input: hub::Input<'_>) {
         let Some(hub) = &mut self.hub else { return };
         // The server's clock is the world's.
         let world = Duration::from_micros(self.now.as_micros());

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use converge_p2p::room::MAX_QUEUED_MESSAGES;
-use converge_p2p::sim::{Got, NodeId, Sim};
-use converge_p2p::{Activity, CloseReason, DisconnectReason, Event, PeerId, PeerState, SendError, Status};
-use converge_signal::hub;
-use converge_signal::protocol::Limits;
+use converge_p2p::room::{Config, Input, MAX_QUEUED_MESSAGES, Output, RoomCore};
+use converge_p2p::sim::{Got, NodeId, Sim, config, entrance, server_says};
+use converge_p2p::{
+    Activity, CloseReason, DisconnectReason, Event, Identity, PeerId, PeerState, SendError, Status, Time, Token,
+};
+use converge_signal::protocol::{ErrorCode, Limits, ServerMessage, VERSION};
+use converge_signal::{Nonce, hub};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -315,6 +317,88 @@ fn lost_signalling_messages_only_cost_time() {
         sim.link_all(300 * S);
         everybody_hears_everybody(&mut sim, &nodes, 3);
     }
+}
+
+#[test]
+fn a_server_that_drains_is_stayed_away_from_as_long_as_it_says_and_nobody_leaves() {
+    let mut sim = Sim::new(1);
+    let nodes = sim.open_many(3);
+    sim.link_all(10 * S);
+    for node in &nodes {
+        sim.take_events(*node);
+    }
+    sim.drain_server(4 * S);
+    sim.run_for(S);
+    for node in &nodes {
+        assert_eq!(sim.core(*node).status(), Status::Reconnecting);
+    }
+    sim.run_for(2 * S);
+    assert!(nodes.iter().all(|node| sim.core(*node).status() == Status::Reconnecting), "not sooner than told");
+    sim.run_for(3 * S);
+    for node in &nodes {
+        assert_eq!(sim.core(*node).status(), Status::Connected);
+        assert!(!sim.was_told(*node, |event| matches!(event, Event::PeerLeft { .. } | Event::PeerDisconnected { .. })));
+    }
+    everybody_hears_everybody(&mut sim, &nodes, 3);
+}
+
+/// What a core does about inputs at one moment is of no interest here.
+fn feed(core: &mut RoomCore, now: Time, inputs: impl IntoIterator<Item = Input>) {
+    while core.poll().is_some() {}
+    for input in inputs {
+        core.handle(now, input);
+        while core.poll().is_some() {}
+    }
+}
+
+fn refusal(code: ErrorCode) -> Input {
+    server_says(&ServerMessage::Error { code, message: "no".to_owned(), peer: None })
+}
+
+#[test]
+fn who_is_not_let_in_does_not_come_back_by_itself() {
+    for (code, reason) in [(ErrorCode::Denied, CloseReason::Denied), (ErrorCode::Origin, CloseReason::Refused)] {
+        let mut core = RoomCore::new(Time::ZERO, config(Identity::from_secret(&[1; 32], 1), Vec::new()));
+        feed(&mut core, Time::ZERO, [Input::SocketOpen, refusal(code), Input::SocketClosed]);
+        assert_eq!(core.status(), Status::Closed(reason));
+        assert_eq!(core.next_wakeup(), None);
+    }
+}
+
+#[test]
+fn whoever_was_too_much_for_the_server_stays_away_for_a_while() {
+    for code in [ErrorCode::TooManyJoins, ErrorCode::TooManyConnections, ErrorCode::RateLimited] {
+        let mut core = RoomCore::new(Time::ZERO, config(Identity::from_secret(&[1; 32], 1), Vec::new()));
+        let mut waits = Duration::ZERO;
+        for round in 1..=20 {
+            let now = Time::ZERO + round * 60 * S;
+            // It was in the room: otherwise it would come back within half a second.
+            let refused = [refusal(code), Input::SocketClosed];
+            feed(&mut core, now, [Input::Timeout].into_iter().chain(entrance(1, Vec::new())).chain(refused));
+            waits += core.next_wakeup().map(|at| at.since(now)).unwrap_or_default();
+        }
+        assert!(waits > 20 * 4 * S, "{code:?}: {waits:?}");
+    }
+}
+
+#[test]
+fn a_token_goes_with_the_hello_and_into_no_log() {
+    let token = Some(Token::from("very secret"));
+    let config = Config { token, ..config(Identity::from_secret(&[1; 32], 1), Vec::new()) };
+    assert!(!format!("{config:?}").contains("secret"), "{config:?}");
+    let mut core = RoomCore::new(Time::ZERO, config);
+    while core.poll().is_some() {}
+    core.handle(Time::ZERO, Input::SocketOpen);
+    while core.poll().is_some() {}
+    let limits = Limits::default();
+    let challenge = ServerMessage::Challenge { v: VERSION, nonce: Nonce::from_bytes([1; 32]), limits };
+    core.handle(Time::ZERO, server_says(&challenge));
+    let sent: Vec<_> = std::iter::from_fn(|| core.poll()).collect();
+    let hello = sent.iter().find_map(|output| match output {
+        Output::SendSocket(text) => Some(text.as_str()),
+        _ => None,
+    });
+    assert!(hello.unwrap_or_default().contains(r#""token":"very secret""#), "{hello:?}");
 }
 
 #[test]

@@ -19,13 +19,14 @@ pub(crate) use self::given::{Auth, Given, LogFormat};
 /// Holds the token secrets, where there is no file for them: one or two, separated by spaces.
 const SECRET_VARIABLE: &str = "CONVERGE_TOKEN_SECRET";
 
-/// Serves converge: the page, and the place where its peers meet.
-///
-/// Every option can also be given by a variable (`--max-topic-members` is CONVERGE_MAX_TOPIC_MEMBERS; several values are
-/// separated by spaces) or in a TOML file (`max-topic-members = 32`), which --config names. Flags come before variables,
-/// variables before the file.
+const AFTER_HELP: &str = "\
+Every option can also be given by a variable (--max-sample is CONVERGE_MAX_SAMPLE; several values are separated by
+spaces) or in a TOML file (max-sample = 16), which --config names. Flags come before variables, variables before the
+file. Times are written like 10s, 250ms or 1m 30s.";
+
+/// Serves converge: the page, and the place where its peers meet
 #[derive(Debug, Parser)]
-#[command(name = "converge", version, subcommand_help_heading = "Commands")]
+#[command(name = "converge", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -104,12 +105,17 @@ pub(crate) fn read() -> Result<(Command, Settings), Problem> {
     read_from(env::args_os(), secret.as_deref())
 }
 
+/// The command line, without a line for each variable: their names follow from the flags'.
+fn command() -> clap::Command {
+    Cli::command().mut_args(|argument| argument.hide_env(true))
+}
+
 fn read_from<I, T>(arguments: I, secret: Option<&str>) -> Result<(Command, Settings), Problem>
 where
     I: IntoIterator<Item = T>,
     T: Into<std::ffi::OsString> + Clone,
 {
-    let matches = Cli::command().try_get_matches_from(arguments).map_err(Problem::Arguments)?;
+    let matches = command().try_get_matches_from(arguments).map_err(Problem::Arguments)?;
     let Cli { command, given } = Cli::from_arg_matches(&matches).map_err(Problem::Arguments)?;
     let file = given.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
     let settings = Settings::new(given.or(file), secret)?;
@@ -118,7 +124,7 @@ where
 
 /// Refuses variables that would be ignored: most are misspelt.
 fn check_variables(names: impl Iterator<Item = String>) -> Result<(), Problem> {
-    let command = Cli::command();
+    let command = command();
     let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
     for name in names {
         if name != SECRET_VARIABLE && !known.iter().any(|known| *known == name.as_str()) {

@@ -13,24 +13,20 @@ use converge_signal::server::listen::Listen;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Who may join.
+/// Who may join: everybody, or who has a token for the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Auth {
-    /// Everybody.
     Open,
-    /// Who has a token for the room.
     Token,
 }
 
-/// How the log is written.
+/// How the log is written: for people, or one JSON object a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFormat {
-    /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
     Json,
 }
 
@@ -142,7 +138,7 @@ given! {
     /// Where to serve /metrics (Prometheus), /livez and /readyz, for whoever runs this server [default: nowhere]
     #[arg(long, env = "CONVERGE_METRICS_ADDR", value_name = "IP:PORT", global = true)]
     metrics_addr: SocketAddr,
-    /// How the log is written [default: text]
+    /// How the log is written: for people, or as one JSON object a line [default: text]
     #[arg(long, env = "CONVERGE_LOG_FORMAT", value_name = "FORMAT", global = true)]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, or a filter like converge_signal=debug [default: info]

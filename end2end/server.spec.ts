@@ -57,6 +57,23 @@ test('a server that ends in order is come back to, and nobody has left', async (
   await Promise.all([ada.sees(1), ben.sees(1)]);
 });
 
+test.describe('watched from elsewhere', () => {
+  test.use({ serverArgs: ['--metrics-addr', '127.0.0.1:0', '--log-format', 'json'] });
+
+  test('a server counts, and is not ready once it has been told to end', async ({ server, person }) => {
+    await person('lobby');
+    const line = () => server.lines.find((text) => text.startsWith('metrics on '));
+    await expect.poll(line).toBeDefined();
+    const metrics = line()!.replace('metrics on ', '');
+    expect(await (await fetch(metrics)).text()).toContain('\nconverge_members 1\n');
+    expect((await fetch(new URL('/readyz', metrics))).status).toBe(200);
+    expect((await fetch(new URL('/metrics', server.url))).status, 'not where strangers are').toBe(404);
+    const ended = server.stop('SIGTERM');
+    await expect.poll(async () => (await fetch(new URL('/readyz', metrics)).catch(() => ({ status: 0 }))).status).not.toBe(200);
+    await ended;
+  });
+});
+
 test.describe('a page of another origin', () => {
   test.use({ mayComplain: [/WebSocket/] });
 

@@ -17,6 +17,8 @@ export function binary(): string {
 
 export class Server {
   url = '';
+  /** What it has written to standard output, line by line. */
+  readonly lines: string[] = [];
   private process?: ChildProcess;
   private port = 0;
   private said = '';
@@ -35,6 +37,7 @@ export class Server {
     this.url = await new Promise<string>((found, failed) => {
       createInterface(server.stdout).on('line', (line) => {
         this.said += `${line}\n`;
+        this.lines.push(line);
         const url = /^listening on (http:\S+)$/.exec(line)?.[1];
         if (url) found(url);
       });

@@ -123,8 +123,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (tick, grace) = if first & 32 == 0 { (50, 5000) } else { (0, 0) };
     let (tick, grace) = (Duration::from_millis(tick), Duration::from_millis(grace));
     let hub = Hub::new(Settings { limits, tick, grace, ..Settings::default() }, first.into());
-    let mut bench =
-        Bench { hub, now: Duration::ZERO, last: 0, sessions: BTreeMap::new(), views: BTreeMap::new() };
+    let mut bench = Bench { hub, now: Duration::ZERO, last: 0, sessions: BTreeMap::new(), views: BTreeMap::new() };
     while let Some(step) = next() {
         let conns: Vec<ConnId> = bench.sessions.keys().copied().collect();
         let which = usize::from(next().unwrap_or_default());

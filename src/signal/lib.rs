@@ -6,7 +6,8 @@
 //! * With no features this crate is the [protocol](protocol): the types of the JSON frames and nothing else. It is
 //!   what a client needs, and it compiles for the browser.
 //! * Feature `hub` adds the hub: rooms and members as a pure state machine, without sockets or a clock.
-//! * Feature `server` adds `server::router`, the hub behind an axum WebSocket route, to merge into any application.
+//! * Feature `server` adds `server`: the hub behind an axum WebSocket route, to merge into any application, with limits,
+//!   authorization, metrics, an orderly end, and an accept loop fit for the internet.
 //!
 //! The frames are documented, one example per message, in `PROTOCOL.md` beside this file.
 #![forbid(unsafe_code)]

@@ -3,7 +3,6 @@
 mod headers;
 mod pages;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -77,11 +76,9 @@ async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError
 }
 
 /// Resolves when the server has been told to stop.
-fn told(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> {
-    async move {
-        // The sender is not dropped before.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
+async fn told(mut stop: watch::Receiver<bool>) {
+    // The sender is not dropped before.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Resolves at ctrl-c, or at SIGTERM where there is such a thing.

@@ -78,7 +78,10 @@ fn page_context(options: &LeptosOptions, signalling: &Signalling) -> impl Fn() +
         else {
             return;
         };
-        if let Some(policy) = headers::policy(&nonce, &request.headers, reload_port) {
+        // HTTP/2 has the host in the address.
+        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri.authority().map(|authority| authority.as_str()));
+        if let Some(policy) = headers::policy(&nonce, host, reload_port) {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
         }
         // A page has a nonce of its own each time.

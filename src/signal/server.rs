@@ -243,10 +243,13 @@ async fn upgrade(
         // Above the protocol's limit, so that what is a little over it gets an answer that says so.
         .max_message_size(frame * 2)
         .max_frame_size(frame * 2)
-        .on_upgrade(async move |socket| {
-            connection::serve(socket, shared, arrival).await;
-            // Until here the socket counts among the listener's.
-            drop(held);
+        .on_upgrade(move |socket| {
+            let served = connection::serve(socket, shared, arrival);
+            async move {
+                // Until its end the socket counts among the listener's.
+                let _held = held;
+                served.await;
+            }
         })
 }
 

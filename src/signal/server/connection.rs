@@ -37,6 +37,12 @@ pub(super) struct Arrival {
 
 /// A socket that the hub knows. Ends with its task, whatever ends that.
 struct Connection {
+    socket: WebSocket,
+    known: Known,
+}
+
+/// What belongs to a socket beside the socket.
+struct Known {
     shared: Arc<Shared>,
     conn: ConnId,
     outbox: Arc<Outbox>,
@@ -50,7 +56,7 @@ struct Connection {
     clean: bool,
 }
 
-impl Drop for Connection {
+impl Drop for Known {
     fn drop(&mut self) {
         self.shared.disconnect(self.conn, self.clean);
         tracing::debug!(conn = self.conn, clean = self.clean, "disconnected");
@@ -64,27 +70,31 @@ enum Event {
     Time,
 }
 
-pub(super) async fn serve(mut socket: WebSocket, shared: Arc<Shared>, arrival: Arrival) {
+/// Serves a socket to its end.
+///
+/// What is idle most of its time had better be small: everything is moved into place here, before the future is made,
+/// because a future keeps what it was given beside what it has moved that to.
+pub(super) fn serve(mut socket: WebSocket, shared: Arc<Shared>, arrival: Arrival) -> impl Future<Output = ()> + Send {
     let Arrival { nonce, origin, source, place, allowed } = arrival;
     let refusal = if allowed { ErrorCode::TooManyConnections } else { ErrorCode::Origin };
-    let Some(place) = place.filter(|_| allowed) else {
-        return turn_away(&mut socket, &shared, refusal, source).await;
+    let mut served = match place.filter(|_| allowed) {
+        None => Err(Box::pin(async move { turn_away(&mut socket, &shared, refusal, source).await })),
+        Some(place) => {
+            let (conn, outbox) = shared.connect(nonce);
+            tracing::debug!(conn, source = source.map(tracing::field::display), "connected");
+            let session = Session::new(nonce, &origin, shared.settings.hub.limits.max_frame_bytes);
+            let rates = shared.limiter.rates();
+            let (joined, clean) = (false, false);
+            let known = Known { shared, conn, outbox, session, rates, source, _place: place, joined, clean };
+            Ok(Connection { socket, known })
+        }
     };
-    let (conn, outbox) = shared.connect(nonce);
-    tracing::debug!(conn, source = source.map(tracing::field::display), "connected");
-    let connection = Connection {
-        session: Session::new(nonce, &origin, shared.settings.hub.limits.max_frame_bytes),
-        rates: shared.limiter.rates(),
-        shared,
-        conn,
-        outbox,
-        source,
-        _place: place,
-        joined: false,
-        clean: false,
-    };
-    drop(origin);
-    connection.run(socket).await;
+    async move {
+        match &mut served {
+            Ok(connection) => connection.run().await,
+            Err(turning_away) => turning_away.await,
+        }
+    }
 }
 
 /// Says why a socket is not wanted, without troubling the hub with it.
@@ -99,37 +109,38 @@ async fn turn_away(socket: &mut WebSocket, shared: &Shared, code: ErrorCode, sou
 }
 
 impl Connection {
-    async fn run(mut self, mut socket: WebSocket) {
-        let shared = self.shared.clone();
+    async fn run(&mut self) {
+        let Self { socket, known } = self;
+        let shared = known.shared.clone();
         let settings = &shared.settings;
         // Not all at the same moment, after a restart has brought everybody back at once.
-        let ping_every = settings.ping_every.mul_f64(0.9 + 0.1 * (self.conn % 16) as f64 / 16.0);
+        let ping_every = settings.ping_every.mul_f64(0.9 + 0.1 * (known.conn % 16) as f64 / 16.0);
         let mut heard = Instant::now();
         let mut pinged = false;
         let mut reading = true;
         let hello_within = Duration::from_millis(settings.hub.limits.hello_within_ms.into());
         let mut alarm = pin!(sleep_until(heard + hello_within));
         loop {
-            match self.next(&mut socket, alarm.as_mut(), reading).await {
+            match known.next(socket, alarm.as_mut(), reading).await {
                 Event::Read(message) => {
                     heard = Instant::now();
                     pinged = false;
                     match message {
-                        Some(Ok(Message::Text(text))) => self.text(text.as_str()).await,
-                        Some(Ok(Message::Binary(_))) => self.refuse(ErrorCode::NotText),
+                        Some(Ok(Message::Text(text))) => known.text(text.as_str()).await,
+                        Some(Ok(Message::Binary(_))) => known.refuse(ErrorCode::NotText),
                         // What is no message counts too: pings are answered, and so not for nothing.
                         Some(Ok(Message::Ping(bytes) | Message::Pong(bytes))) => {
-                            if !self.rates.allow(bytes.len()) {
-                                self.refuse(ErrorCode::RateLimited);
+                            if !known.rates.allow(bytes.len()) {
+                                known.refuse(ErrorCode::RateLimited);
                             }
                         }
                         Some(Ok(Message::Close(frame))) => {
-                            self.clean = frame.is_none_or(|frame| matches!(frame.code, 1000 | 1001 | 1005));
+                            known.clean = frame.is_none_or(|frame| matches!(frame.code, 1000 | 1001 | 1005));
                             return;
                         }
                         // tungstenite's capacity error is not told apart by type through axum.
                         Some(Err(error)) if error.to_string().contains("too long") => {
-                            self.refuse(ErrorCode::TooLarge);
+                            known.refuse(ErrorCode::TooLarge);
                             // Nothing more can be read, but there is still to be said why.
                             reading = false;
                         }
@@ -144,14 +155,14 @@ impl Connection {
                     };
                     let written = tokio::select! {
                         biased;
-                        written = timeout(settings.write_within, write(&mut socket, frames)) => matches!(written, Ok(Ok(()))),
-                        () = poll_fn(|cx| self.outbox.poll_overflow(cx)) => false,
+                        written = timeout(settings.write_within, write(socket, frames)) => matches!(written, Ok(Ok(()))),
+                        () = poll_fn(|cx| known.outbox.poll_overflow(cx)) => false,
                     };
                     if let Some(close) = close
                         && written
                     {
                         // However the other side takes it, the socket ends here.
-                        let _ = timeout(CLOSE_WITHIN, finish(&mut socket, close)).await;
+                        let _ = timeout(CLOSE_WITHIN, finish(socket, close)).await;
                     }
                     if !written || close.is_some() {
                         return;
@@ -160,9 +171,9 @@ impl Connection {
                 // One alarm for all: it is not set anew with each message, but asks how late it is when it goes off.
                 Event::Time => {
                     let now = Instant::now();
-                    if !self.joined {
-                        self.joined = true;
-                        self.refuse(ErrorCode::Timeout);
+                    if !known.joined {
+                        known.joined = true;
+                        known.refuse(ErrorCode::Timeout);
                     }
                     let due = heard + ping_every;
                     if now < due {
@@ -181,7 +192,9 @@ impl Connection {
             }
         }
     }
+}
 
+impl Known {
     /// Waits for the next thing to do. One future over the whole socket: splitting it would cost a lock per frame.
     async fn next(&self, socket: &mut WebSocket, mut alarm: Pin<&mut Sleep>, reading: bool) -> Event {
         poll_fn(|cx: &mut Context<'_>| {
@@ -204,7 +217,8 @@ impl Connection {
         match self.session.read(text) {
             Ok(Frame::Signal { to, data }) => self.shared.handle(Input::Signal { conn, to, data }),
             Ok(Frame::Hello(hello)) => {
-                if let Err(code) = self.hello(*hello).await {
+                // In a box, which is there for this one time, and not in every socket's task.
+                if let Err(code) = Box::pin(self.hello(*hello)).await {
                     self.refuse(code);
                 }
             }

@@ -15,3 +15,6 @@ PATH="$PATH:$PWD/node_modules/.bin" wasm-opt -Oz --enable-bulk-memory --enable-n
 
 node bench/links.mjs
 node bench/connect.mjs
+
+# The signalling server, beside a bare one: an example of its crate, which starts both as processes of their own.
+cargo run --quiet --release --locked -p converge-signal --features server --example load -- all

@@ -25,9 +25,9 @@ pub(crate) enum ServerError {
 /// Serves until told to stop, and then for a bounded time.
 pub(crate) async fn run(settings: Settings) -> Result<(), ServerError> {
     let signalling = Signalling::new(settings.server)?;
-    let (listener, addr) = bind(settings.addr).await?;
+    let (listener, addr) = bind(settings.addr)?;
     let operator = match settings.metrics_addr {
-        Some(addr) => Some(bind(addr).await?),
+        Some(addr) => Some(bind(addr)?),
         None => None,
     };
     let secure = settings.listen.tls.is_some();
@@ -68,9 +68,9 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServerError> {
     Ok(())
 }
 
-async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |error| ServerError::Listen { addr, error };
-    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let listener = listen::bind(addr).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))
 }

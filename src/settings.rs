@@ -186,6 +186,7 @@ impl Settings {
         server.hub.limits = limits;
         server.hub.ice_servers = given.ice_server.iter().flatten().map(|server| server.0.clone()).collect();
         (server.hub.tick, server.hub.grace) = (time(given.tick), time(given.grace));
+        server.hub.introduce = time(given.introduce);
         if given.auth == Some(Auth::Token) {
             server = server.authorizer(tokens.clone().ok_or(Problem::NoSecret)?);
         }

@@ -185,7 +185,10 @@ given! {
     /// How long a member may be away before the others are told that it is lost [default: 5s]
     #[arg(long, env = "CONVERGE_GRACE", value_name = "TIME", global = true, help_heading = "Rooms")]
     grace: Time,
-    /// What happens in a room within this time is told together [default: 50ms]
+    /// How long a newcomer has to introduce itself by its offers, before the others are told of it [default: 500ms]
+    #[arg(long, env = "CONVERGE_INTRODUCE", value_name = "TIME", global = true, help_heading = "Rooms")]
+    introduce: Time,
+    /// Who leaves a room within this time is told of together [default: 50ms]
     #[arg(long, env = "CONVERGE_TICK", value_name = "TIME", global = true, help_heading = "Rooms")]
     tick: Time,
 
@@ -281,6 +284,7 @@ impl Given {
             max_topic_members: Some(limits.max_topic_members),
             max_sample: Some(limits.max_sample),
             grace: time(server.hub.grace),
+            introduce: time(server.hub.introduce),
             tick: time(server.hub.tick),
             max_connections: Some(limits.max_connections),
             max_connections_per_ip: Some(limits.max_connections_per_ip),

@@ -13,8 +13,11 @@
 //! # What things cost
 //! Nothing here looks at all connections, all topics or all members. A signal is two look-ups. A join costs at most
 //! [`Limits::max_sample`] members in its `welcome`, and is told to as many; a leave is told to twice as many on
-//! average. What happens in one topic within [`Settings::tick`] is told together, in one frame to each; only the first
-//! after a quiet time is told at once, since in small rooms nearly every one is the first.
+//! average.
+//!
+//! A newcomer introduces itself, by the offers it makes: their stamps say all that a `joined` would. So the others are told
+//! of it only after [`Settings::introduce`], and only those it has not signalled by then. Who has left is told at once
+//! after a quiet time, and else together with what happens within [`Settings::tick`].
 //!
 //! # Coming back
 //! A member whose socket ends without a word keeps its seat for [`Settings::grace`]. It is not named to newcomers
@@ -49,16 +52,24 @@ pub struct Settings {
     pub limits: Limits,
     /// What clients give to `RTCPeerConnection`. Default none: enough on one machine or one network.
     pub ice_servers: Vec<IceServer>,
-    /// News of one topic within this time are told together. Default 50 ms.
+    /// Who leaves one topic within this time is told of together. Default 50 ms.
     pub tick: Duration,
+    /// How long newcomers have to introduce themselves by a signal. Default 500 ms, which a slow phone takes to make its
+    /// offers and send them; 0 tells of each at once.
+    pub introduce: Duration,
     /// How long a member may be away before it is said to be lost. Default 5 s; 0 says so at once.
     pub grace: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        let (tick, grace) = (Duration::from_millis(50), Duration::from_secs(5));
-        Self { limits: Limits::default(), ice_servers: Vec::new(), tick, grace }
+        Self {
+            limits: Limits::default(),
+            ice_servers: Vec::new(),
+            tick: Duration::from_millis(50),
+            introduce: Duration::from_millis(500),
+            grace: Duration::from_secs(5),
+        }
     }
 }
 
@@ -168,13 +179,17 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Hub {
     settings: Settings,
+    /// As they stand in each challenge.
+    limits: Box<str>,
     /// The seat each connection has taken, if it has.
     conns: HashMap<ConnId, Option<SeatKey>>,
     rooms: Rooms,
     last_seq: Seq,
     last_absence: u64,
-    /// Topics that have news waiting, and when to tell them. The wait is the same for all, so they are in order.
+    /// Topics that have news of who left, and when to tell them. The wait is the same for all, so they are in order.
     ticks: VecDeque<(Duration, TopicHash)>,
+    /// The same of who came.
+    introductions: VecDeque<(Duration, TopicHash)>,
     /// Seats that were left, which absence of theirs that is, and when it has been too long; in order likewise.
     absences: VecDeque<(Duration, SeatKey, u64)>,
     counters: Counters,
@@ -191,13 +206,17 @@ impl Hub {
     /// A hub without connections. `seed` decides which members are chosen for samples; random, where it matters that
     /// nobody can tell.
     pub fn new(settings: Settings, seed: u64) -> Self {
+        // Numbers always have a form.
+        let limits = serde_json::to_string(&settings.limits).unwrap_or_default().into();
         Self {
             settings,
+            limits,
             conns: HashMap::new(),
             rooms: Rooms::new(seed),
             last_seq: 0,
             last_absence: 0,
             ticks: VecDeque::new(),
+            introductions: VecDeque::new(),
             absences: VecDeque::new(),
             counters: Counters::default(),
             out: VecDeque::new(),
@@ -232,8 +251,9 @@ impl Hub {
     /// When the hub wants to hear of the time ([`Input::Woken`]), on the clock that `handle` is told.
     pub fn wake_at(&self) -> Option<Duration> {
         let tick = self.ticks.front().map(|(at, _)| *at);
+        let introduction = self.introductions.front().map(|(at, _)| *at);
         let absence = self.absences.front().map(|(at, ..)| *at);
-        tick.into_iter().chain(absence).min()
+        [tick, introduction, absence].into_iter().flatten().min()
     }
 
     /// Takes in what happened, `now` being the time since a moment of the driver's choice.
@@ -243,7 +263,9 @@ impl Hub {
         match input {
             Input::Connected { conn, nonce } => {
                 self.conns.insert(conn, None);
-                self.send(conn, &ServerMessage::Challenge { v: VERSION, nonce, limits: self.settings.limits });
+                let limits = &self.limits;
+                let frame = format!(r#"{{"challenge":{{"v":{VERSION},"nonce":"{nonce}","limits":{limits}}}}}"#);
+                self.out.push_back(Output::Send { conn, frame: frame.into() });
             }
             Input::Join { conn, join } => self.join(now, conn, join),
             Input::Signal { conn, to, data } => self.relay(now, conn, to, data),
@@ -285,6 +307,12 @@ impl Hub {
             && at <= now
         {
             self.ticks.pop_front();
+            self.tell_news(now, &topic);
+        }
+        while let Some((at, topic)) = self.introductions.front().copied()
+            && at <= now
+        {
+            self.introductions.pop_front();
             self.tell_news(now, &topic);
         }
         while let Some((at, key, absence)) = self.absences.front().copied()
@@ -359,6 +387,7 @@ impl Hub {
         let Some(seat) = self.conns.get(&conn) else { return };
         let sender = seat.and_then(|key| Some((key, self.rooms.seat(key)?)));
         let Some((key, sender)) = sender else { return self.refuse(now, conn, ErrorCode::NotJoined, None) };
+        let from = sender.member.id;
         let receiver = self.rooms.topics.get(&sender.topic).and_then(|topic| topic.seat(&to));
         let Some(receiver) = receiver.filter(|receiver| *receiver != key) else {
             return self.refuse(now, conn, ErrorCode::UnknownPeer, Some(to));
@@ -369,6 +398,8 @@ impl Hub {
         }) else {
             return self.refuse(now, conn, ErrorCode::UnknownPeer, Some(to));
         };
+        // The stamp says that it has come.
+        self.rooms.introduce(receiver, &from);
         let Some(sender) = self.rooms.seat_mut(key) else { return };
         let member = sender.member;
         let stamp = sender.stamp.get_or_insert_with(|| stamp(&member));
@@ -420,19 +451,31 @@ impl Hub {
         self.tell(now, &topic, &audience, News::Left(member, reason));
     }
 
-    /// Tells news of a topic: at once after a quiet time, else together with what else happens within a tick.
+    /// Tells news of a topic, at once or together with what else happens meanwhile.
     fn tell(&mut self, now: Duration, topic_hash: &TopicHash, audience: &[SeatKey], news: News) {
         let Some(topic) = self.rooms.topics.get_mut(topic_hash) else { return };
         if audience.is_empty() {
             return;
         }
-        if now >= topic.quiet_until && !topic.someone_waits() {
+        let at_once = match news {
+            News::Joined(_) => self.settings.introduce.is_zero(),
+            News::Left(..) => now >= topic.quiet_until,
+        };
+        if at_once && !topic.someone_waits() {
             topic.quiet_until = now + self.settings.tick;
             let conns: Vec<ConnId> = audience.iter().filter_map(|key| self.rooms.seat(*key)?.conn).collect();
             return self.send_news(&conns, &[news]);
         }
-        if !topic.someone_waits() {
-            self.ticks.push_back((now + self.settings.tick, *topic_hash));
+        match news {
+            News::Joined(_) if !topic.introducing => {
+                topic.introducing = true;
+                self.introductions.push_back((now + self.settings.introduce, *topic_hash));
+            }
+            News::Left(..) if !topic.ticking => {
+                topic.ticking = true;
+                self.ticks.push_back((now + self.settings.tick, *topic_hash));
+            }
+            _ => {}
         }
         for key in audience {
             self.rooms.put_by(*key, news);
@@ -443,6 +486,7 @@ impl Hub {
         let waiting = self.rooms.take_news(topic_hash);
         if let Some(topic) = self.rooms.topics.get_mut(topic_hash) {
             topic.quiet_until = now + self.settings.tick;
+            (topic.introducing, topic.ticking) = (false, false);
         }
         for (conn, news) in waiting {
             self.send_news(&[conn], &news);

@@ -245,11 +245,13 @@ async fn upgrade(
         .max_frame_size(frame * 2)
         .on_upgrade(move |socket| {
             let served = connection::serve(socket, shared, arrival);
-            async move {
-                // Until its end the socket counts among the listener's.
+            // A task of its own, since the one this runs in keeps all it needed for the upgrade to its end.
+            tokio::spawn(async move {
+                // Until then the socket counts among the listener's.
                 let _held = held;
                 served.await;
-            }
+            });
+            std::future::ready(())
         })
 }
 

@@ -15,7 +15,7 @@ use crate::ids::{Incarnation, PeerId, Seq, TopicHash};
 use crate::protocol::{LeftReason, Member};
 
 /// Names a seat, from when it is taken until it is given up.
-pub(super) type SeatKey = usize;
+pub(super) type SeatKey = u32;
 
 /// A member's place in a topic.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Seat {
     /// What it has not been told yet of its acquaintances, each at most once.
     news: Vec<News>,
     /// Where it stands in its topic's list of those present.
-    place: usize,
+    place: u32,
 }
 
 /// What there is to tell of a member.
@@ -57,8 +57,12 @@ pub(super) struct Topic {
     seats: HashMap<PeerId, SeatKey>,
     /// Those that are not away, in no order, to draw from.
     present: Vec<SeatKey>,
-    /// Until then, news wait and are told together.
+    /// Until then, who leaves waits to be told of.
     pub(super) quiet_until: Duration,
+    /// There is a time at which those who came are told of.
+    pub(super) introducing: bool,
+    /// There is a time at which those who left are told of.
+    pub(super) ticking: bool,
     /// Who has news waiting.
     waiting: Vec<SeatKey>,
 }
@@ -107,11 +111,11 @@ impl Rooms {
     }
 
     pub(super) fn seat(&self, key: SeatKey) -> Option<&Seat> {
-        self.seats.get(key)
+        self.seats.get(key as usize)
     }
 
     pub(super) fn seat_mut(&mut self, key: SeatKey) -> Option<&mut Seat> {
-        self.seats.get_mut(key)
+        self.seats.get_mut(key as usize)
     }
 
     /// Gives a newcomer a seat in a topic, which is made if there is none. It is away until [`Rooms::arrive`].
@@ -128,13 +132,15 @@ impl Rooms {
             news: Vec::new(),
             place: 0,
         });
+        // There is not memory for four billion.
+        let key = key as SeatKey;
         self.topics.entry(topic).or_default().seats.insert(id, key);
         key
     }
 
     /// A member is there from now on.
     pub(super) fn arrive(&mut self, key: SeatKey, conn: ConnId, incarnation: Incarnation, seq: Seq) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key as usize) else { return };
         let was_away = seat.conn.replace(conn).is_none();
         seat.member = Member { incarnation, seq, ..seat.member };
         seat.missed = false;
@@ -142,7 +148,7 @@ impl Rooms {
         // Its welcome says how things are.
         seat.news = Vec::new();
         if was_away && let Some(topic) = self.topics.get_mut(&seat.topic) {
-            seat.place = topic.present.len();
+            seat.place = topic.present.len() as u32;
             topic.present.push(key);
             self.present += 1;
         }
@@ -150,7 +156,7 @@ impl Rooms {
 
     /// A member is away from now on; its seat stays.
     pub(super) fn depart(&mut self, key: SeatKey) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key as usize) else { return };
         if seat.conn.take().is_none() {
             return;
         }
@@ -158,8 +164,8 @@ impl Rooms {
         let place = seat.place;
         self.present -= 1;
         let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
-        topic.present.swap_remove(place);
-        if let Some(moved) = topic.present.get(place).and_then(|moved| self.seats.get_mut(*moved)) {
+        topic.present.swap_remove(place as usize);
+        if let Some(moved) = topic.present.get(place as usize).and_then(|moved| self.seats.get_mut(*moved as usize)) {
             moved.place = place;
         }
     }
@@ -167,9 +173,9 @@ impl Rooms {
     /// Gives up a seat, and the topic with the last one. Returns the acquaintances, who are none any more.
     pub(super) fn remove(&mut self, key: SeatKey) -> Vec<SeatKey> {
         self.depart(key);
-        let Some(seat) = self.seats.try_remove(key) else { return Vec::new() };
+        let Some(seat) = self.seats.try_remove(key as usize) else { return Vec::new() };
         for other in &seat.acquaintances {
-            if let Some(other) = self.seats.get_mut(*other) {
+            if let Some(other) = self.seats.get_mut(*other as usize) {
                 other.acquaintances.retain(|acquaintance| *acquaintance != key);
             }
         }
@@ -185,8 +191,8 @@ impl Rooms {
     /// Acquaints a member with others until it knows `most` that are there, or all. Returns whom to name to it, at most
     /// `most`, and those of them that are new.
     pub(super) fn acquaint(&mut self, key: SeatKey, most: usize) -> (Vec<SeatKey>, Vec<SeatKey>) {
-        let Some(seat) = self.seats.get(key) else { return Default::default() };
-        let is_there = |other: &SeatKey| self.seats.get(*other).is_some_and(|seat| seat.conn.is_some());
+        let Some(seat) = self.seats.get(key as usize) else { return Default::default() };
+        let is_there = |other: &SeatKey| self.seats.get(*other as usize).is_some_and(|seat| seat.conn.is_some());
         let mut named: Vec<SeatKey> = seat.acquaintances.iter().copied().filter(is_there).collect();
         if named.len() > most {
             self.random.shuffle(&mut named);
@@ -199,11 +205,11 @@ impl Rooms {
         new.retain(|other| *other != key && !seat.acquaintances.contains(other));
         new.truncate(most - named.len());
         for other in &new {
-            if let Some(other) = self.seats.get_mut(*other) {
+            if let Some(other) = self.seats.get_mut(*other as usize) {
                 other.acquaintances.push(key);
             }
         }
-        if let Some(seat) = self.seats.get_mut(key) {
+        if let Some(seat) = self.seats.get_mut(key as usize) {
             seat.acquaintances.extend(&new);
         }
         named.extend(&new);
@@ -212,12 +218,12 @@ impl Rooms {
 
     /// Those acquaintances of a member that are there.
     pub(super) fn acquaintances(&self, key: SeatKey) -> impl Iterator<Item = SeatKey> {
-        self.seats.get(key).map(|seat| seat.acquaintances.iter().copied()).into_iter().flatten()
+        self.seats.get(key as usize).map(|seat| seat.acquaintances.iter().copied()).into_iter().flatten()
     }
 
     /// Puts news by for a member that is there. The later word on somebody takes the earlier one's place.
     pub(super) fn put_by(&mut self, key: SeatKey, news: News) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key as usize) else { return };
         if seat.conn.is_none() {
             return;
         }
@@ -232,12 +238,19 @@ impl Rooms {
         }
     }
 
+    /// A member learns of another by something that it is sent: there is no need to tell it any more.
+    pub(super) fn introduce(&mut self, key: SeatKey, newcomer: &PeerId) {
+        if let Some(seat) = self.seats.get_mut(key as usize).filter(|seat| !seat.news.is_empty()) {
+            seat.news.retain(|news| news.id() != *newcomer);
+        }
+    }
+
     /// Takes what a topic's members have not been told yet.
     pub(super) fn take_news(&mut self, topic: &TopicHash) -> Vec<(ConnId, Vec<News>)> {
         let Some(topic) = self.topics.get_mut(topic) else { return Vec::new() };
         let waiting = std::mem::take(&mut topic.waiting);
         let taken = waiting.into_iter().filter_map(|key| {
-            let seat = self.seats.get_mut(key)?;
+            let seat = self.seats.get_mut(key as usize)?;
             let news = std::mem::take(&mut seat.news);
             Some((seat.conn?, news))
         });

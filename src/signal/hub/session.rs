@@ -18,11 +18,16 @@ const MAX_BAD_FRAMES: u32 = 20;
 /// One connection's frames, on their way to the hub.
 #[derive(Debug)]
 pub struct Session {
+    /// What a hello has to prove; none once one has.
+    unproved: Option<Box<Unproved>>,
+    max_frame_bytes: u32,
+    bad_frames: u32,
+}
+
+#[derive(Debug)]
+struct Unproved {
     nonce: Nonce,
     origin: Box<str>,
-    max_frame_bytes: usize,
-    bad_frames: u32,
-    proved: bool,
 }
 
 /// What a frame says. `data` is still the sender's own text.
@@ -76,13 +81,14 @@ impl Session {
     /// The session of a connection that was sent this nonce, from a page of this origin (empty where the upgrade
     /// request had no `Origin` header).
     pub fn new(nonce: Nonce, origin: &str, max_frame_bytes: u32) -> Self {
-        let max_frame_bytes = max_frame_bytes as usize;
-        Self { nonce, origin: origin.into(), max_frame_bytes, bad_frames: 0, proved: false }
+        let unproved = Some(Box::new(Unproved { nonce, origin: origin.into() }));
+        Self { unproved, max_frame_bytes, bad_frames: 0 }
     }
 
-    /// Where the page that this connection belongs to comes from; empty where the request didn't say.
+    /// Where the page that this connection belongs to comes from; empty where the request didn't say. Forgotten once a
+    /// hello has proved its claim.
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.unproved.as_ref().map_or("", |unproved| &unproved.origin)
     }
 
     /// Reads a text frame.
@@ -91,7 +97,7 @@ impl Session {
     /// [`ErrorCode::TooLarge`], [`ErrorCode::Malformed`], [`ErrorCode::UnknownType`], or after many of these
     /// [`ErrorCode::Abuse`]: what to refuse it with ([`Input::Refuse`]).
     pub fn read<'a>(&mut self, text: &'a str) -> Result<Frame<'a>, ErrorCode> {
-        if text.len() > self.max_frame_bytes {
+        if text.len() > self.max_frame_bytes as usize {
             return Err(ErrorCode::TooLarge);
         }
         serde_json::from_str(text).map_err(|_| {
@@ -107,17 +113,15 @@ impl Session {
     /// [`ErrorCode::AlreadyJoined`] after a hello that proved its claim, [`ErrorCode::Version`],
     /// [`ErrorCode::BadSignature`].
     pub fn prove(&mut self, hello: &Hello) -> Result<Join, ErrorCode> {
-        if self.proved {
-            return Err(ErrorCode::AlreadyJoined);
-        }
+        let Some(unproved) = &self.unproved else { return Err(ErrorCode::AlreadyJoined) };
         if hello.v != VERSION {
             return Err(ErrorCode::Version);
         }
-        let bytes = hello_bytes(&self.nonce, &self.origin, &hello.topic, hello.incarnation);
+        let bytes = hello_bytes(&unproved.nonce, &unproved.origin, &hello.topic, hello.incarnation);
         let signature = ed25519_dalek::Signature::from_bytes(hello.sig.as_bytes());
         let key = VerifyingKey::from_bytes(hello.id.as_bytes()).map_err(|_| ErrorCode::BadSignature)?;
         key.verify_strict(&bytes, &signature).map_err(|_| ErrorCode::BadSignature)?;
-        self.proved = true;
+        self.unproved = None;
         Ok(Join { topic: hello.topic, id: hello.id, incarnation: hello.incarnation, relay: true })
     }
 

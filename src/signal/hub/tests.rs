@@ -29,7 +29,12 @@ struct Bench {
 impl Bench {
     /// Says at once who is lost, and tells each thing by itself.
     fn new() -> Self {
-        Self::with(Settings { grace: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() })
+        Self::with(Settings { grace: Duration::ZERO, ..Self::prompt() })
+    }
+
+    /// Who comes is told of at once.
+    fn prompt() -> Settings {
+        Settings { introduce: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() }
     }
 
     fn with(settings: Settings) -> Self {
@@ -38,7 +43,7 @@ impl Bench {
 
     fn small(max_topic_members: u32) -> Self {
         let limits = Limits { max_topic_members, ..Limits::default() };
-        Self::with(Settings { limits, grace: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() })
+        Self::with(Settings { limits, grace: Duration::ZERO, ..Self::prompt() })
     }
 
     /// A topic may have any number of members, of which each is told of `max_sample`.
@@ -282,7 +287,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn who_comes_back_in_time_was_never_away() {
-    let mut bench = Bench::with(Settings::default());
+    let mut bench = Bench::with(Bench::prompt());
     let (ada, _) = bench.enter(1, "x");
     let (ben, _) = bench.enter(2, "x");
     bench.wait(SECOND);
@@ -301,7 +306,7 @@ fn who_comes_back_in_time_was_never_away() {
 
 #[test]
 fn who_does_not_come_back_in_time_is_lost() {
-    let mut bench = Bench::with(Settings::default());
+    let mut bench = Bench::with(Bench::prompt());
     let (ada, _) = bench.enter(1, "x");
     let (ben, _) = bench.enter(2, "x");
     bench.wait(SECOND);
@@ -316,7 +321,7 @@ fn who_does_not_come_back_in_time_is_lost() {
 #[test]
 fn another_life_or_one_that_was_missed_is_told_of() {
     for missed in [false, true] {
-        let mut bench = Bench::with(Settings::default());
+        let mut bench = Bench::with(Bench::prompt());
         let (ada, _) = bench.join(1, "x", 1);
         let (ben, _) = bench.enter(2, "x");
         bench.wait(SECOND);
@@ -347,18 +352,37 @@ fn a_seat_is_kept_for_who_is_away() {
 }
 
 #[test]
-fn news_of_one_tick_are_told_together_and_the_last_word_counts() {
+fn who_signals_needs_no_other_introduction() {
     let mut bench = Bench::with(Settings::default());
     let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
     bench.wait(SECOND);
-    let (_, out) = bench.enter(2, "x");
-    assert_eq!(told(&out, ada), [format!("joined {}", peer(2).short())], "the first at once");
-    let (carl, out) = bench.enter(3, "x");
+    let (carl, out) = bench.join(3, "x", 1);
     assert_eq!(told(&out, ada), [""; 0]);
+    let signal = format!(r#"{{"signal":{{"to":"{}","data":1}}}}"#, peer(1));
+    assert_eq!(told(&bench.text(carl.conn, &signal), ada), [format!("signal {} 1", carl.id().short())]);
+    let out = bench.wait(SECOND);
+    assert_eq!(told(&out, ada), [""; 0]);
+    assert_eq!(told(&out, ben), [format!("joined {}", carl.id().short())], "who was not signalled is told");
+    bench.input(Input::Leave { conn: carl.conn });
+    assert_eq!(bench.hub.wake_at(), None, "and both at once that it has left");
+}
+
+#[test]
+fn news_are_told_together_and_the_last_word_counts() {
+    let mut bench = Bench::with(Settings::default());
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.wait(SECOND);
+    let out = bench.input(Input::Leave { conn: ben });
+    assert_eq!(told(&out, ada), ["left Goodbye"], "at once, in a quiet room");
+    let (carl, _) = bench.enter(3, "x");
     bench.enter(4, "x");
     bench.input(Input::Leave { conn: carl });
-    let out = bench.wait(SECOND);
+    // Who comes can wait, but who left is told of within a tick, and what waits along with it.
+    let out = bench.wait(Duration::from_millis(60));
     assert_eq!(told(&out, ada), ["left Goodbye".to_owned(), format!("joined {}", peer(4).short())]);
+    assert_eq!(bench.wait(SECOND), []);
     assert_eq!(bench.hub.wake_at(), None);
 }
 

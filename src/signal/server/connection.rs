@@ -234,11 +234,12 @@ impl Known {
         if !self.joined && self.source.is_some_and(|source| !limiter.allow_join_from(&source)) {
             return Err(ErrorCode::TooManyJoins);
         }
+        let origin = self.session.origin().to_owned();
         let mut join = self.session.prove(&hello)?;
         if !limiter.allow_join_of(&join.topic()) {
             return Err(ErrorCode::TooManyJoins);
         }
-        let (topic, id, origin) = (join.topic(), join.id(), self.session.origin().to_owned());
+        let (topic, id) = (join.topic(), join.id());
         let request = JoinRequest { topic, id, origin, token: hello.token };
         let within = Duration::from_millis(self.shared.settings.hub.limits.hello_within_ms.into());
         let decision = timeout(within, self.shared.settings.auth.authorize(request)).await;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use governor::clock::DefaultClock;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 
@@ -23,6 +24,8 @@ pub(super) struct Limiter {
     pub(super) sockets: Arc<Places>,
     joins_by_source: Keyed<Source>,
     joins_by_topic: Keyed<TopicHash>,
+    /// One for all: making one asks the processor what it can, which takes longer than all else that a socket needs.
+    clock: DefaultClock,
 }
 
 /// So many connections, and so many of them from one source.
@@ -86,6 +89,7 @@ impl Limiter {
             sockets: Places::new(limits.max_connections, limits.max_connections_per_ip),
             joins_by_source: Keyed::new(quota(limits.joins_per_second_per_ip, limits.join_burst_per_ip)),
             joins_by_topic: Keyed::new(quota(limits.joins_per_second_per_topic, limits.join_burst_per_topic)),
+            clock: DefaultClock::default(),
         }
     }
 
@@ -98,9 +102,10 @@ impl Limiter {
     }
 
     pub(super) fn rates(&self) -> Rates {
+        let direct = |quota| RateLimiter::direct_with_clock(quota, self.clock.clone());
         Rates {
-            frames: RateLimiter::direct(quota(self.limits.frames_per_second, self.limits.frame_burst)),
-            bytes: RateLimiter::direct(quota(self.limits.bytes_per_second, self.limits.byte_burst)),
+            frames: direct(quota(self.limits.frames_per_second, self.limits.frame_burst)),
+            bytes: direct(quota(self.limits.bytes_per_second, self.limits.byte_burst)),
         }
     }
 }

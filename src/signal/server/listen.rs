@@ -16,8 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use ipnet::IpNet;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -34,6 +34,23 @@ const BREATHER: Duration = Duration::from_millis(100);
 
 /// The longest request head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// How many connections may wait to be accepted. After a restart everybody comes back at once; whoever finds no place
+/// asks again only after one, three, seven seconds.
+const BACKLOG: u32 = 4096;
+
+/// Listens at an address, with room for many to come at once.
+///
+/// # Errors
+/// If the address is in use, or not this machine's.
+pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As tokio's own does it: a server that restarts need not wait for what is left of the old one's connections.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
 
 /// What a listener allows, and how long it waits.
 #[derive(Clone)]
@@ -139,8 +156,10 @@ impl Connection {
     async fn run(self, stream: TcpStream, app: Router, watcher: Watcher) {
         // Frames are small and each is waited for.
         let _ = stream.set_nodelay(true);
-        let first = timeout(self.settings.first_byte_within, stream.peek(&mut [0])).await;
-        if !matches!(first, Ok(Ok(1..))) {
+        // tokio takes a new socket for readable until somebody has tried in vain: as if somebody had, without a system
+        // call. What the other side has closed is readable too, as who reads it will see.
+        let _ = stream.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        if !matches!(timeout(self.settings.first_byte_within, stream.readable()).await, Ok(Ok(()))) {
             return;
         }
         let Some(tls) = &self.settings.tls else {

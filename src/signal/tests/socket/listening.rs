@@ -8,7 +8,7 @@ use converge_signal::protocol::ErrorCode;
 use converge_signal::server::listen::{self, Listen};
 use converge_signal::server::{Signalling, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -29,7 +29,7 @@ async fn start(listen: Listen) -> Running {
     let mut settings = prompt();
     settings.hub.limits.max_connections_per_ip = 2;
     let signalling = Signalling::new(settings).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let app = signalling.router();

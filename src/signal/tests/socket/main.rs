@@ -81,7 +81,8 @@ fn settings() -> Settings {
 /// The same, but who is lost is said to be so at once, and each thing is told by itself.
 fn prompt() -> Settings {
     let mut settings = settings();
-    (settings.hub.grace, settings.hub.tick) = (Duration::ZERO, Duration::ZERO);
+    let hub = &mut settings.hub;
+    (hub.grace, hub.tick, hub.introduce) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     settings
 }
 

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use ipnet::IpNet;
-use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -156,10 +156,9 @@ impl Connection {
     async fn run(self, stream: TcpStream, app: Router, watcher: Watcher) {
         // Frames are small and each is waited for.
         let _ = stream.set_nodelay(true);
-        // tokio takes a new socket for readable until somebody has tried in vain: as if somebody had, without a system
-        // call. What the other side has closed is readable too, as who reads it will see.
-        let _ = stream.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-        if !matches!(timeout(self.settings.first_byte_within, stream.readable()).await, Ok(Ok(()))) {
+        // Not by asking whether it is readable: tokio takes a new socket for that until somebody has tried in vain.
+        let first = timeout(self.settings.first_byte_within, stream.peek(&mut [0])).await;
+        if !matches!(first, Ok(Ok(1..))) {
             return;
         }
         let Some(tls) = &self.settings.tls else {

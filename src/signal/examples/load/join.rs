@@ -35,7 +35,7 @@ const SAMPLE: u32 = 16;
 const PING_SECONDS: u64 = 3600;
 
 /// Longer than news wait to be told together.
-const NEWS_TOLD: Duration = Duration::from_millis(150);
+const NEWS_TOLD: Duration = Duration::from_millis(800);
 
 /// What a single room's storm must be over within.
 const STORM_WITHIN: Duration = Duration::from_secs(60);

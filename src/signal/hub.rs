@@ -457,28 +457,28 @@ impl Hub {
         if audience.is_empty() {
             return;
         }
-        let at_once = match news {
-            News::Joined(_) => self.settings.introduce.is_zero(),
-            News::Left(..) => now >= topic.quiet_until,
+        let (wait, at_once) = match news {
+            News::Joined(_) => (self.settings.introduce, self.settings.introduce.is_zero()),
+            News::Left(..) => (self.settings.tick, now >= topic.quiet_until),
         };
         if at_once && !topic.someone_waits() {
             topic.quiet_until = now + self.settings.tick;
             let conns: Vec<ConnId> = audience.iter().filter_map(|key| self.rooms.seat(*key)?.conn).collect();
             return self.send_news(&conns, &[news]);
         }
-        match news {
-            News::Joined(_) if !topic.introducing => {
-                topic.introducing = true;
-                self.introductions.push_back((now + self.settings.introduce, *topic_hash));
-            }
-            News::Left(..) if !topic.ticking => {
-                topic.ticking = true;
-                self.ticks.push_back((now + self.settings.tick, *topic_hash));
-            }
-            _ => {}
+        let (due, queue) = match news {
+            News::Joined(_) => (&mut topic.introducing, &mut self.introductions),
+            News::Left(..) => (&mut topic.ticking, &mut self.ticks),
+        };
+        // What need not wait takes along what does.
+        if !wait.is_zero() && !std::mem::replace(due, true) {
+            queue.push_back((now + wait, *topic_hash));
         }
         for key in audience {
             self.rooms.put_by(*key, news);
+        }
+        if wait.is_zero() {
+            self.tell_news(now, topic_hash);
         }
     }
 

@@ -386,6 +386,18 @@ fn news_are_told_together_and_the_last_word_counts() {
     assert_eq!(bench.hub.wake_at(), None);
 }
 
+#[test]
+fn what_need_not_wait_takes_along_what_does() {
+    let mut bench = Bench::with(Settings { tick: Duration::ZERO, ..Settings::default() });
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.wait(SECOND);
+    bench.enter(3, "x");
+    let out = bench.input(Input::Leave { conn: ben });
+    assert_eq!(told(&out, ada), ["left Goodbye".to_owned(), format!("joined {}", peer(3).short())]);
+    assert!(bench.hub.wake_at().is_none_or(|at| at > bench.now), "nothing is due that could be done now");
+}
+
 /// Who each member of a topic has been told of and has not been told to be gone.
 #[derive(Default)]
 struct Views(HashMap<ConnId, std::collections::BTreeSet<PeerId>>);

@@ -9,6 +9,9 @@ const page = `<!DOCTYPE html><html lang="en"><head><title>cursors</title><link r
 <script type="module">import start from '/cursors.js'; await start({ module_or_path: '/cursors_bg.wasm' });</script></body></html>`;
 const types: Record<string, string> = { js: 'text/javascript', wasm: 'application/wasm' };
 
+// A server lets in pages of its own origin only, unless it is told otherwise.
+test.use({ serverArgs: ['--allow-origin', '*'] });
+
 test('cursors of a page from elsewhere move on the others’ screens', async ({ server, visitor }) => {
   // A page of its own, not from converge's server: it names the server in its address.
   const files = createServer(async (request, response) => {

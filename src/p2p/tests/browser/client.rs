@@ -75,7 +75,8 @@ async fn peers_meet_and_talk_directly() {
 
     let cleo = Client::join(options("meet", 3)).unwrap();
     let mut cleo_hears = cleo.events();
-    until(|| cleo.peers().len() == 2 && ben.peers().len() == 2).await;
+    // Each learns of her by the offer that she makes it.
+    until(|| [&ada, &ben, &cleo].iter().all(|client| client.peers().len() == 2)).await;
     ada.send_to(ben_id, "chat", &"for you").unwrap();
     ada.broadcast("chat", &"for all").unwrap();
     assert_eq!(message(&mut ben_hears).await, (ada_id, true, "for you".to_owned()));

@@ -31,7 +31,9 @@ lint_p2p_wasm() { lint -p converge-p2p "${on_wasm[@]}" && lint -p converge-p2p "
 lint_app() { lint -p converge-app --all-targets --features ssr && lint -p converge-app "${on_wasm[@]}" --features hydrate; }
 lint_root() { lint -p converge --all-targets --no-default-features --features ssr && lint -p converge --lib "${on_wasm[@]}" --no-default-features --features hydrate; }
 
-test_signal() { cargo test --quiet -p converge-signal --features server; }
+# The load tool too, in little: it starts the server as a process and joins it.
+load() { cargo run --quiet -p converge-signal --features server --example load -- "$@" >/dev/null; }
+test_signal() { cargo test --quiet -p converge-signal --features server && load join-storm --peers 50 && load idle --peers 50; }
 test_p2p() { cargo test --quiet -p converge-p2p --features sim; }
 test_hooks() { cargo test --quiet -p converge-p2p --features hooks --lib && cargo test --quiet -p converge-p2p --features hooks --doc; }
 test_app() { cargo test --quiet -p converge-app --features ssr; }

@@ -7,10 +7,17 @@ import { fileURLToPath } from 'node:url';
 export const root = resolve(fileURLToPath(import.meta.url), '../..');
 export const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
 
+/** A measurement that waits for what never comes must not wait for ever. */
+const AT_MOST_MS = 15 * 60_000;
+setTimeout(() => {
+  console.error('this takes too long: something never came');
+  process.exit(1);
+}, AT_MOST_MS).unref();
+
 /** Starts the server; with where it listens. */
-export async function serve() {
+export async function serve(...args) {
   const binary = process.env.SERVER_BIN ?? join(target, 'release/converge');
-  const server = spawn(binary, ['--addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(binary, ['--addr', '127.0.0.1:0', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await new Promise((found, failed) => {
     createInterface(server.stdout).on('line', (line) => line.startsWith('listening on ') && found(line.slice(13)));
     server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));

@@ -76,7 +76,8 @@ function raw() {
   return { join };
 }
 
-const server = await serve();
+// What is measured is a page of its own, which the server lets in only if it is told to.
+const server = await serve('--allow-origin', '*');
 // A page with nothing on it but what is measured, from a site of its own: Chromium lets one that Playwright makes up
 // connect to no local address.
 const types = { '.js': 'text/javascript', '.wasm': 'application/wasm' };

@@ -2,7 +2,7 @@
 
 mod given;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
@@ -236,8 +236,7 @@ impl Settings {
     /// What is legal but seldom meant, in words.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let strangers = !is_local(self.addr.ip());
-        if strangers && self.metrics_addr.is_some_and(|addr| !is_local(addr.ip())) {
+        if !self.addr.ip().is_loopback() && self.metrics_addr.is_some_and(|addr| !addr.ip().is_loopback()) {
             warnings.push("--metrics-addr can be reached by everybody who can reach this machine".to_owned());
         }
         if self.metrics_addr == Some(self.addr) {
@@ -255,10 +254,6 @@ impl Settings {
         }
         warnings
     }
-}
-
-fn is_local(address: IpAddr) -> bool {
-    address.is_loopback()
 }
 
 #[cfg(test)]

@@ -243,11 +243,6 @@ impl Hub {
         &self.counters
     }
 
-    /// Whether a connection has joined a topic.
-    pub fn is_member(&self, conn: ConnId) -> bool {
-        self.conns.get(&conn).is_some_and(Option::is_some)
-    }
-
     /// When the hub wants to hear of the time ([`Input::Woken`]), on the clock that `handle` is told.
     pub fn wake_at(&self) -> Option<Duration> {
         let tick = self.ticks.front().map(|(at, _)| *at);
@@ -303,16 +298,7 @@ impl Hub {
 
     /// Does what was to be done by now.
     fn catch_up(&mut self, now: Duration) {
-        while let Some((at, topic)) = self.ticks.front().copied()
-            && at <= now
-        {
-            self.ticks.pop_front();
-            self.tell_news(now, &topic);
-        }
-        while let Some((at, topic)) = self.introductions.front().copied()
-            && at <= now
-        {
-            self.introductions.pop_front();
+        while let Some(topic) = due(&mut self.ticks, now).or_else(|| due(&mut self.introductions, now)) {
             self.tell_news(now, &topic);
         }
         while let Some((at, key, absence)) = self.absences.front().copied()
@@ -521,6 +507,12 @@ impl Hub {
         let frame: Arc<str> = text.into();
         self.out.extend(conns.iter().map(|conn| Output::Send { conn: *conn, frame: frame.clone() }));
     }
+}
+
+/// The first topic of a queue, if its time has come.
+fn due(queue: &mut VecDeque<(Duration, TopicHash)>, now: Duration) -> Option<TopicHash> {
+    queue.front().filter(|(at, _)| *at <= now)?;
+    queue.pop_front().map(|(_, topic)| topic)
 }
 
 /// A `signal` of this sender up to its data, which then need not be read to be sent on.

@@ -143,7 +143,7 @@ fn OpenForm(suggestion: String) -> impl IntoView {
     view! {
         <form class="open" method="get" action="/r" on:submit=open>
             <label for="topic">"Room"</label>
-            <div class="open-row">
+            <div class="field-row">
                 <input
                     id="topic"
                     class="field"

@@ -97,7 +97,7 @@ fn InvitationForm(
     view! {
         <form class="invitation" hidden=hidden on:submit=join>
             <label for="token">"Token"</label>
-            <div class="open-row">
+            <div class="field-row">
                 <input
                     id="token"
                     class="field"

@@ -278,26 +278,6 @@ impl Sim {
         self.nodes[node].life
     }
 
-    /// Stops the server: every socket breaks, and what it knew is forgotten.
-    pub fn stop_server(&mut self) {
-        self.hub = None;
-        for id in self.sockets.keys().copied().collect::<Vec<_>>() {
-            self.break_socket(id);
-        }
-    }
-
-    /// Starts the server, with nobody in it.
-    pub fn start_server(&mut self) {
-        self.hub = Some(Hub::new(self.hub_settings.clone(), self.random.u64(..)));
-    }
-
-    /// The server tells every page to come back after that long, and ends their sockets.
-    pub fn drain_server(&mut self, retry_after: Duration) {
-        for conn in self.sockets.keys().copied().collect::<Vec<_>>() {
-            self.hub_takes(hub::Input::Drain { conn, retry_after });
-        }
-    }
-
     /// Breaks a page's socket; both ends notice.
     pub fn cut_socket(&mut self, node: NodeId) {
         if let Some(id) = self.nodes[node].socket {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use converge_signal::hub;
+use converge_signal::hub::{self, Hub};
 use converge_signal::protocol::{ClientMessage, Limits, ServerMessage};
 
 use super::{NodeId, Sim};
@@ -123,6 +123,26 @@ pub(super) struct Socket {
 }
 
 impl Sim {
+    /// Stops the server: every socket breaks, and what it knew is forgotten.
+    pub fn stop_server(&mut self) {
+        self.hub = None;
+        for id in self.sockets.keys().copied().collect::<Vec<_>>() {
+            self.break_socket(id);
+        }
+    }
+
+    /// Starts the server, with nobody in it.
+    pub fn start_server(&mut self) {
+        self.hub = Some(Hub::new(self.hub_settings.clone(), self.random.u64(..)));
+    }
+
+    /// The server tells every page to come back after that long, and ends their sockets.
+    pub fn drain_server(&mut self, retry_after: Duration) {
+        for conn in self.sockets.keys().copied().collect::<Vec<_>>() {
+            self.hub_takes(hub::Input::Drain { conn, retry_after });
+        }
+    }
+
     pub(super) fn latency(&mut self) -> Duration {
         let (min, max) = self.weather.latency;
         min + (max - min).mul_f64(self.random.f64())
@@ -244,7 +264,7 @@ impl Sim {
         }
     }
 
-    pub(super) fn hub_takes(&mut self, input: hub::Input<'_>) {
+    fn hub_takes(&mut self, input: hub::Input<'_>) {
         let Some(hub) = &mut self.hub else { return };
         // The server's clock is the world's.
         let world = Duration::from_micros(self.now.as_micros());

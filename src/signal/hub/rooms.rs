@@ -31,8 +31,6 @@ pub(super) struct Seat {
     /// What is said of each signal it sends; made with the first.
     pub(super) stamp: Option<Box<str>>,
     acquaintances: Vec<SeatKey>,
-    /// What it has not been told yet of its acquaintances, each at most once.
-    news: Vec<News>,
     /// Where it stands in its topic's list of those present.
     place: u32,
 }
@@ -63,8 +61,9 @@ pub(super) struct Topic {
     pub(super) introducing: bool,
     /// There is a time at which those who left are told of.
     pub(super) ticking: bool,
-    /// Who has news waiting.
-    waiting: Vec<SeatKey>,
+    /// What members have not been told yet of their acquaintances, each at most once. Kept here because most of the time
+    /// there is nothing.
+    waiting: HashMap<SeatKey, Vec<News>>,
 }
 
 impl Topic {
@@ -129,7 +128,6 @@ impl Rooms {
             missed: false,
             stamp: None,
             acquaintances: Vec::new(),
-            news: Vec::new(),
             place: 0,
         });
         // There is not memory for four billion.
@@ -145,9 +143,10 @@ impl Rooms {
         seat.member = Member { incarnation, seq, ..seat.member };
         seat.missed = false;
         seat.stamp = None;
+        let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
         // Its welcome says how things are.
-        seat.news = Vec::new();
-        if was_away && let Some(topic) = self.topics.get_mut(&seat.topic) {
+        topic.waiting.remove(&key);
+        if was_away {
             seat.place = topic.present.len() as u32;
             topic.present.push(key);
             self.present += 1;
@@ -160,10 +159,10 @@ impl Rooms {
         if seat.conn.take().is_none() {
             return;
         }
-        seat.news = Vec::new();
         let place = seat.place;
         self.present -= 1;
         let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
+        topic.waiting.remove(&key);
         topic.present.swap_remove(place as usize);
         if let Some(moved) = topic.present.get(place as usize).and_then(|moved| self.seats.get_mut(*moved as usize)) {
             moved.place = place;
@@ -223,37 +222,30 @@ impl Rooms {
 
     /// Puts news by for a member that is there. The later word on somebody takes the earlier one's place.
     pub(super) fn put_by(&mut self, key: SeatKey, news: News) {
-        let Some(seat) = self.seats.get_mut(key as usize) else { return };
-        if seat.conn.is_none() {
-            return;
-        }
-        if seat.news.is_empty()
-            && let Some(topic) = self.topics.get_mut(&seat.topic)
-        {
-            topic.waiting.push(key);
-        }
-        match seat.news.iter_mut().find(|waiting| waiting.id() == news.id()) {
+        let Some(seat) = self.seats.get(key as usize).filter(|seat| seat.conn.is_some()) else { return };
+        let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
+        let waiting = topic.waiting.entry(key).or_default();
+        match waiting.iter_mut().find(|waiting| waiting.id() == news.id()) {
             Some(waiting) => *waiting = news,
-            None => seat.news.push(news),
+            None => waiting.push(news),
         }
     }
 
     /// A member learns of another by something that it is sent: there is no need to tell it any more.
     pub(super) fn introduce(&mut self, key: SeatKey, newcomer: &PeerId) {
-        if let Some(seat) = self.seats.get_mut(key as usize).filter(|seat| !seat.news.is_empty()) {
-            seat.news.retain(|news| news.id() != *newcomer);
+        let topic = self.seats.get(key as usize).and_then(|seat| self.topics.get_mut(&seat.topic));
+        if let Some(waiting) = topic.and_then(|topic| topic.waiting.get_mut(&key)) {
+            waiting.retain(|news| news.id() != *newcomer);
         }
     }
 
     /// Takes what a topic's members have not been told yet.
     pub(super) fn take_news(&mut self, topic: &TopicHash) -> Vec<(ConnId, Vec<News>)> {
         let Some(topic) = self.topics.get_mut(topic) else { return Vec::new() };
-        let waiting = std::mem::take(&mut topic.waiting);
-        let taken = waiting.into_iter().filter_map(|key| {
-            let seat = self.seats.get_mut(key as usize)?;
-            let news = std::mem::take(&mut seat.news);
-            Some((seat.conn?, news))
-        });
+        let mut waiting: Vec<_> = std::mem::take(&mut topic.waiting).into_iter().collect();
+        // In an order that is the same each time, so that a simulated run can be repeated.
+        waiting.sort_unstable_by_key(|(key, _)| *key);
+        let taken = waiting.into_iter().filter_map(|(key, news)| Some((self.seats.get(key as usize)?.conn?, news)));
         taken.filter(|(_, news)| !news.is_empty()).collect()
     }
 }

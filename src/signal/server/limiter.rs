@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use governor::clock::DefaultClock;
+use governor::clock::MonotonicClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 
@@ -24,9 +26,11 @@ pub(super) struct Limiter {
     pub(super) sockets: Arc<Places>,
     joins_by_source: Keyed<Source>,
     joins_by_topic: Keyed<TopicHash>,
-    /// One for all: making one asks the processor what it can, which takes longer than all else that a socket needs.
-    clock: DefaultClock,
 }
+
+/// One socket's bucket. With the operating system's clock, which is nothing to keep, where governor's default is a
+/// calibrated one of half a hundred bytes, and there are two of these for each socket.
+type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
 /// So many connections, and so many of them from one source.
 pub(super) struct Places {
@@ -45,8 +49,8 @@ pub(super) struct Place {
 
 /// What one socket may send.
 pub(super) struct Rates {
-    frames: DefaultDirectRateLimiter,
-    bytes: DefaultDirectRateLimiter,
+    frames: Bucket,
+    bytes: Bucket,
 }
 
 /// A bucket per key. New keys share one when the table is full, which somebody with many addresses can bring about.
@@ -89,7 +93,6 @@ impl Limiter {
             sockets: Places::new(limits.max_connections, limits.max_connections_per_ip),
             joins_by_source: Keyed::new(quota(limits.joins_per_second_per_ip, limits.join_burst_per_ip)),
             joins_by_topic: Keyed::new(quota(limits.joins_per_second_per_topic, limits.join_burst_per_topic)),
-            clock: DefaultClock::default(),
         }
     }
 
@@ -102,7 +105,7 @@ impl Limiter {
     }
 
     pub(super) fn rates(&self) -> Rates {
-        let direct = |quota| RateLimiter::direct_with_clock(quota, self.clock.clone());
+        let direct = |quota| RateLimiter::direct_with_clock(quota, MonotonicClock);
         Rates {
             frames: direct(quota(self.limits.frames_per_second, self.limits.frame_burst)),
             bytes: direct(quota(self.limits.bytes_per_second, self.limits.byte_burst)),

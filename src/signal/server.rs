@@ -232,7 +232,8 @@ async fn upgrade(
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let allowed = shared.settings.origins.allow(&headers, &uri);
     let place = shared.limiter.sockets.take(source);
-    let arrival = Arrival { nonce: Nonce::from_bytes(nonce), origin, source, place, allowed };
+    let held = held.map(|Extension(held)| held);
+    let arrival = Arrival { nonce: Nonce::from_bytes(nonce), origin, source, place, allowed, held };
     let limits = &shared.settings.hub.limits;
     let frame = limits.max_frame_bytes as usize;
     upgrade
@@ -244,13 +245,8 @@ async fn upgrade(
         .max_message_size(frame * 2)
         .max_frame_size(frame * 2)
         .on_upgrade(move |socket| {
-            let served = connection::serve(socket, shared, arrival);
             // A task of its own, since the one this runs in keeps all it needed for the upgrade to its end.
-            tokio::spawn(async move {
-                // Until then the socket counts among the listener's.
-                let _held = held;
-                served.await;
-            });
+            tokio::spawn(connection::serve(socket, shared, arrival));
             std::future::ready(())
         })
 }

@@ -15,6 +15,7 @@ use super::Shared;
 use super::address::Source;
 use super::auth::JoinRequest;
 use super::limiter::{Place, Rates};
+use super::listen::Held;
 use super::outbox::{Batch, Close, Outbox};
 use crate::hub::{self, ConnId, Frame, Input, Session};
 use crate::ids::Nonce;
@@ -33,6 +34,8 @@ pub(super) struct Arrival {
     pub(super) place: Option<Place>,
     /// Whether the page it comes from may use this server.
     pub(super) allowed: bool,
+    /// Its place among the listener's sockets, where that counts them.
+    pub(super) held: Option<Held>,
 }
 
 /// A socket that the hub knows. Ends with its task, whatever ends that.
@@ -73,9 +76,10 @@ enum Event {
 /// Serves a socket to its end.
 ///
 /// What is idle most of its time had better be small: everything is moved into place here, before the future is made,
-/// because a future keeps what it was given beside what it has moved that to.
+/// because a future keeps what it was given beside what it has moved that to. For the same reason nothing may be wrapped
+/// around this future that awaits it.
 pub(super) fn serve(mut socket: WebSocket, shared: Arc<Shared>, arrival: Arrival) -> impl Future<Output = ()> + Send {
-    let Arrival { nonce, origin, source, place, allowed } = arrival;
+    let Arrival { nonce, origin, source, place, allowed, held } = arrival;
     let refusal = if allowed { ErrorCode::TooManyConnections } else { ErrorCode::Origin };
     let mut served = match place.filter(|_| allowed) {
         None => Err(Box::pin(async move { turn_away(&mut socket, &shared, refusal, source).await })),
@@ -90,6 +94,7 @@ pub(super) fn serve(mut socket: WebSocket, shared: Arc<Shared>, arrival: Arrival
         }
     };
     async move {
+        let _held = held;
         match &mut served {
             Ok(connection) => connection.run().await,
             Err(turning_away) => turning_away.await,

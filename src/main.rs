@@ -5,6 +5,12 @@ mod server;
 #[cfg(feature = "ssr")]
 mod settings;
 
+/// Thousands of connections that come and go leave gaps, which this fills better: an idle peer takes a third less memory
+/// than with glibc's (`rss_per_peer_kb` in `make bench`).
+#[cfg(feature = "ssr")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[cfg(feature = "ssr")]
 #[tokio::main]
 async fn main() -> std::process::ExitCode {

@@ -2,9 +2,13 @@
 //! number.
 //!
 //! A join is a connection, its challenge, the hello with its signature, the welcome, and what the others are told. Those
-//! who join come to rooms of their own, which fill up to eight, so that three and a half others are told on average; they
-//! stay until the round is over. A visit is to somebody's room that is full but for one place, and ends at once: it is a
-//! join, the close in order, and what seven others are told of both. A rig's are the same without rooms: nobody is told.
+//! who join come to rooms of their own, which fill up to eight, so that three and a half others are told on average, or
+//! to the one room, where as many are told as a sample has; they stay until the round is over. A visit is to somebody's
+//! room that is full but for one place, and ends at once: it is a join, the close in order, and what seven others are
+//! told of both. A rig's are the same without rooms: nobody is told.
+//!
+//! In the one room nothing waits to be told together with other news, as it does by default. Who is told of two newcomers
+//! at once saves a frame, and that happens the more often the fewer members there are: it would pass for growth.
 
 use std::time::Duration;
 
@@ -74,8 +78,7 @@ pub(crate) enum Rooms {
 
 impl Rooms {
     fn server(self) -> Result<Server> {
-        let many = Serve { topic_members: 100_000, sample: SAMPLE, ..Serve::default() };
-        let serve = if self == Self::One { many } else { Serve::default() };
+        let serve = if self == Self::One { Serve { introduce: 0, ..one_room() } } else { Serve::default() };
         Server::product(&Serve { ping: PING_SECONDS, ..serve })
     }
 
@@ -89,6 +92,11 @@ impl Rooms {
         let rooms = (members / RESIDENTS).max(1);
         self.home(number * 7919 % rooms * RESIDENTS)
     }
+}
+
+/// For everybody in one room.
+fn one_room() -> Serve {
+    Serve { topic_members: 100_000, sample: SAMPLE, ..Serve::default() }
 }
 
 /// A server with its idle members.
@@ -126,7 +134,11 @@ impl House {
             come_and_go(self.server.target, numbers, pace, &self.sources, visited).await?;
         } else {
             // Not one room after another: who comes to one within a tick would be told of together.
-            let fresh = |key: u64| topic("fresh", first + (key - first) % (join.joins / FULL).max(1));
+            let rooms = (join.joins / FULL).max(1);
+            let fresh = |key: u64| match self.rooms {
+                Rooms::Small => topic("fresh", first + (key - first) % rooms),
+                Rooms::One => self.rooms.home(0),
+            };
             newcomers = come(self.server.target, numbers, pace, &self.sources, fresh).try_collect().await?;
         }
         sleep(NEWS_TOLD).await;
@@ -185,7 +197,7 @@ pub(crate) async fn run(join: &Join) -> Result<f64> {
 
 /// Frames that everybody sends when many join one room at once: those of the protocol, without closes and pings.
 pub(crate) async fn storm(peers: u64) -> Result<()> {
-    let server = Rooms::One.server()?;
+    let server = Server::product(&Serve { ping: PING_SECONDS, ..one_room() })?;
     let sources = Sources::default();
     let mut waiting = Vec::new();
     for number in 0..peers {

@@ -25,6 +25,9 @@ pub(crate) struct Serve {
     /// The most members that a welcome names
     #[arg(long, default_value_t = 500)]
     pub(crate) sample: u32,
+    /// Milliseconds that news of a newcomer wait to be told together
+    #[arg(long, default_value_t = 500)]
+    pub(crate) introduce: u64,
     /// Seconds until a silent socket is pinged
     #[arg(long, default_value_t = 25)]
     pub(crate) ping: u64,
@@ -35,20 +38,22 @@ pub(crate) struct Serve {
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 0, topic_members: 32, sample: 500, ping: 25, strict: false }
+        Self { port: 0, topic_members: 32, sample: 500, introduce: 500, ping: 25, strict: false }
     }
 }
 
 impl Serve {
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { port, topic_members, sample, ping, strict } = self;
-        let text = format!("serve --port {port} --topic-members {topic_members} --sample {sample} --ping {ping}");
+        let Self { port, topic_members, sample, introduce, ping, strict } = self;
+        let rooms = format!("--topic-members {topic_members} --sample {sample} --introduce {introduce}");
+        let text = format!("serve --port {port} {rooms} --ping {ping}");
         text.split(' ').chain(strict.then_some("--strict")).map(str::to_owned).collect()
     }
 
     fn settings(&self) -> (Settings, listen::Listen) {
         let (mut settings, mut listen) = (Settings::default(), listen::Listen::default());
         settings.ping_every = Duration::from_secs(self.ping);
+        settings.hub.introduce = Duration::from_millis(self.introduce);
         let limits = &mut settings.hub.limits;
         limits.max_topic_members = self.topic_members;
         limits.max_sample = self.sample;

@@ -171,8 +171,15 @@ impl RoomCore {
         match peer.link.as_mut().filter(|link| link.attempt == attempt) {
             Some(link) => {
                 let link_id = link.id;
-                if message.offer.is_some() && !peer.may_start_over(now) {
-                    return;
+                let open = link.is_open();
+                if message.offer.is_some() {
+                    if open && !peer.may_offer_again(now) {
+                        // An offer that is never answered would keep both from ever agreeing on anything again.
+                        return self.misfit(now, id, DisconnectReason::Overload);
+                    }
+                    if !open && !peer.may_start_over(now) {
+                        return;
+                    }
                 }
                 let Some(link) = peer.link.as_mut() else { return };
                 match link.talks.hear(message) {

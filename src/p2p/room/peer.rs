@@ -34,6 +34,9 @@ const FAREWELL: Duration = Duration::from_millis(150);
 const MAX_STARTS: u32 = 10;
 const START_WINDOW: Duration = Duration::from_secs(10);
 
+/// And over an open link it may offer this often: cameras are turned on and off faster than links are made.
+const MAX_OFFERS: u32 = 100;
+
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) incarnation: Incarnation,
@@ -67,6 +70,8 @@ pub(super) struct Peer {
     /// Counts the files offered to it.
     pub(super) offers: u32,
     starts: u32,
+    /// Offers over its open link.
+    renewals: u32,
     starts_since: Time,
     pub(super) change: LinkChange,
     pub(super) changed: Time,
@@ -98,6 +103,7 @@ impl Peer {
             moving: Vec::new(),
             offers: 0,
             starts: 0,
+            renewals: 0,
             starts_since: now,
             change: LinkChange::Met,
             changed: now,
@@ -176,12 +182,23 @@ impl Peer {
 
     /// Takes note of an offer, or of being asked for one; false if there are too many.
     pub(super) fn may_start_over(&mut self, now: Time) -> bool {
-        if now.since(self.starts_since) > START_WINDOW {
-            self.starts_since = now;
-            self.starts = 0;
-        }
+        self.count_anew(now);
         self.starts += 1;
         self.starts <= MAX_STARTS
+    }
+
+    /// Takes note of an offer over its link; false if there are too many.
+    pub(super) fn may_offer_again(&mut self, now: Time) -> bool {
+        self.count_anew(now);
+        self.renewals += 1;
+        self.renewals <= MAX_OFFERS
+    }
+
+    fn count_anew(&mut self, now: Time) {
+        if now.since(self.starts_since) > START_WINDOW {
+            self.starts_since = now;
+            (self.starts, self.renewals) = (0, 0);
+        }
     }
 
     pub(super) fn held_bytes(&self) -> usize {

@@ -22,6 +22,7 @@ use crate::error::{JoinError, SendError};
 use crate::event::{Activity, Event, PeerState, Status};
 pub(crate) use crate::file::LocalFile;
 use crate::lane::Lane;
+use crate::media::{Device, MediaError, Source, Stream, StreamId};
 use crate::options::Options;
 use crate::report::{LinkReport, RoomReport};
 use crate::transfer::{Transfer, TransferId};
@@ -255,6 +256,85 @@ impl Client {
     /// `application/octet-stream` there, whatever the sender says.
     pub fn saved(&self, transfer: TransferId) -> Option<String> {
         self.driver.saved(transfer)
+    }
+
+    /// Shares a camera, a microphone, a screen, or what the page has made itself: every member gets to see it, those who
+    /// come later too, up to [`MAX_VIEWERS`](crate::MAX_VIEWERS). The browser asks the person where it has to.
+    ///
+    /// ```no_run
+    /// # async fn run(client: converge_p2p::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use converge_p2p::Source;
+    ///
+    /// let camera = client.publish(Source::camera()).await?;
+    /// client.pause(camera, true)?;
+    /// client.unpublish(camera);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// What is shared follows over links that are mended, and ends when the room is left. How many bits a second a
+    /// picture takes depends on how many see it.
+    ///
+    /// # Errors
+    /// See [`MediaError`].
+    pub fn publish(&self, source: Source) -> impl Future<Output = Result<StreamId, MediaError>> + 'static {
+        self.driver.share(source)
+    }
+
+    /// Takes another device (by its [`Device::id`](crate::Device::id)) for a stream. Its viewers see the same stream go
+    /// on; nothing is negotiated anew.
+    ///
+    /// # Errors
+    /// See [`MediaError`]; the stream goes on as it was.
+    pub fn replace_device(
+        &self,
+        stream: StreamId,
+        device: impl Into<String>,
+    ) -> impl Future<Output = Result<(), MediaError>> + 'static {
+        self.driver.replace(stream, device.into())
+    }
+
+    /// Stops sharing a stream, and lets go of its device.
+    pub fn unpublish(&self, stream: StreamId) {
+        self.driver.unshare(stream);
+    }
+
+    /// Sends black and silence in place of a stream, until it is paused no more. The device stays open.
+    ///
+    /// # Errors
+    /// [`MediaError::Unknown`] if this peer doesn't share it.
+    pub fn pause(&self, stream: StreamId, paused: bool) -> Result<(), MediaError> {
+        self.driver.pause(stream, paused)
+    }
+
+    /// What a member shares, or this peer itself: first what was shared first. [`Event::StreamsChanged`] says when that
+    /// has changed.
+    pub fn streams(&self, peer: PeerId) -> Vec<Stream> {
+        self.driver.streams(peer)
+    }
+
+    /// Plays a stream in an `<audio>` or `<video>` element; false if there is nothing of it yet. Call it again at each
+    /// [`Event::StreamsChanged`] of its owner.
+    #[cfg(target_family = "wasm")]
+    pub fn play(&self, owner: PeerId, stream: StreamId, element: &web_sys::HtmlMediaElement) -> bool {
+        self.driver.play(owner, stream, element)
+    }
+
+    /// Keeps a member's sound from being heard here, or no longer. Nobody is told.
+    pub fn mute(&self, peer: PeerId, muted: bool) {
+        self.driver.mute(peer, muted);
+    }
+
+    /// Whether that is so.
+    pub fn is_muted(&self, peer: PeerId) -> bool {
+        self.driver.is_muted(peer)
+    }
+
+    /// The cameras and microphones there are. Before the page has been allowed to use one, browsers tell little of them.
+    ///
+    /// # Errors
+    /// If the page may not know.
+    pub async fn devices() -> Result<Vec<Device>, MediaError> {
+        crate::driver::devices().await
     }
 
     /// The state of the room and of every link in it.

@@ -250,6 +250,12 @@ pub enum Event {
     },
     /// A transfer appeared, moved on or ended.
     Transfer(Transfer),
+    /// What a member shares has changed, or how much of it has arrived, or whether it is muted: see
+    /// [`Client::streams`](crate::Client::streams). Also of this peer itself.
+    StreamsChanged {
+        /// Whose.
+        peer: PeerId,
+    },
     /// Nothing that waits for a member has moved for [`Timings::stall`](crate::Timings::stall). It goes on waiting until
     /// the link is mended or the member has gone.
     Stalled {

@@ -12,6 +12,7 @@ use crate::error::{JoinError, SendError};
 use crate::event::{Activity, Event, PeerState, RequestId, Status};
 use crate::file::LocalFile;
 use crate::lane::Lane;
+use crate::media::{Device, MediaError, Source, Stream, StreamId};
 use crate::options::Options;
 use crate::report::RoomReport;
 use crate::topic::Topic;
@@ -32,6 +33,10 @@ impl Content {
         Self
     }
 }
+
+/// A stream that the page has made itself, of a canvas for instance. In the browser it is made of a `MediaStream`.
+#[derive(Debug, Clone)]
+pub struct LocalMedia(std::convert::Infallible);
 
 pub(crate) struct Subscription;
 
@@ -142,6 +147,37 @@ impl Driver {
         None
     }
 
+    pub(crate) fn share(&self, source: Source) -> impl Future<Output = Result<StreamId, MediaError>> + use<> {
+        std::future::ready(match source.media {
+            Some(LocalMedia(never)) => match never {},
+            None => Err(MediaError::NotJoined),
+        })
+    }
+
+    pub(crate) fn replace(
+        &self,
+        _id: StreamId,
+        _device: String,
+    ) -> impl Future<Output = Result<(), MediaError>> + use<> {
+        std::future::ready(Err(MediaError::Unknown))
+    }
+
+    pub(crate) fn unshare(&self, _id: StreamId) {}
+
+    pub(crate) fn pause(&self, _id: StreamId, _paused: bool) -> Result<(), MediaError> {
+        Err(MediaError::Unknown)
+    }
+
+    pub(crate) fn streams(&self, _peer: PeerId) -> Vec<Stream> {
+        Vec::new()
+    }
+
+    pub(crate) fn mute(&self, _peer: PeerId, _muted: bool) {}
+
+    pub(crate) fn is_muted(&self, _peer: PeerId) -> bool {
+        false
+    }
+
     pub(crate) fn report(&self) -> Option<RoomReport> {
         None
     }
@@ -169,4 +205,17 @@ impl Driver {
     pub(crate) fn leave(&self) {}
 
     pub(crate) fn rejoin(&self) {}
+}
+
+/// The cameras and microphones there are: none.
+pub(crate) async fn devices() -> Result<Vec<Device>, MediaError> {
+    Ok(Vec::new())
+}
+
+#[cfg(feature = "hooks")]
+pub(crate) struct DeviceWatch;
+
+#[cfg(feature = "hooks")]
+pub(crate) fn on_devices(_tell: impl Fn() + 'static) -> Option<DeviceWatch> {
+    None
 }

@@ -50,6 +50,7 @@ mod inert;
 mod lane;
 mod link;
 mod map;
+mod media;
 mod options;
 mod presence;
 mod report;
@@ -75,12 +76,17 @@ pub use client::{
 pub use codec::{Codec, CodecError, Json, Payload, Postcard, Raw};
 pub use converge_signal::protocol::ErrorCode;
 pub use converge_signal::{Incarnation, PeerId};
+pub use driver::LocalMedia;
 pub use error::{JoinError, RequestError, SendError};
 pub use event::{Activity, CloseReason, DisconnectReason, Event, PeerState, RequestId, Status};
 pub use file::LocalFile;
 pub use identity::Identity;
 pub use lane::{Delivery, Lane, MAX_APP_LANES};
 pub use link::{Candidate, LinkId, Role, Sdp};
+pub use media::{
+    Device, MAX_METADATA_BYTES, MAX_STREAMS, MAX_VIEWERS, MEDIA_SLOT, MediaError, SPEAKING_SLOT, Source, Stream,
+    StreamId, StreamKind,
+};
 pub use options::{Options, Token};
 pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};
 pub use timer::{Time, Timings};

@@ -373,6 +373,11 @@ impl RoomCore {
         self.peers.iter().filter_map(open).collect()
     }
 
+    /// To whom a link leads.
+    pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
+        self.links.get(&link).copied()
+    }
+
     /// How many connections the driver was asked to keep: open ones and those being made.
     pub fn connections(&self) -> usize {
         self.links.len()

@@ -36,6 +36,28 @@ extern "C" {
         init: &RtcDataChannelInit,
     ) -> Result<RtcDataChannel, JsValue>;
 
+    /// <https://developer.mozilla.org/docs/Web/API/RTCRtpSender>
+    pub(super) type Sender;
+
+    #[wasm_bindgen(method, js_name = getParameters)]
+    pub(super) fn parameters(this: &Sender) -> JsValue;
+
+    #[wasm_bindgen(method, js_name = setParameters)]
+    pub(super) fn set_parameters(this: &Sender, parameters: &JsValue) -> Promise;
+
+    /// <https://developer.mozilla.org/docs/Web/API/MediaDevices>
+    #[wasm_bindgen(extends = EventTarget)]
+    pub(super) type MediaDevices;
+
+    #[wasm_bindgen(method, catch, js_name = getUserMedia)]
+    pub(super) fn get_user_media(this: &MediaDevices, constraints: &JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = getDisplayMedia)]
+    pub(super) fn get_display_media(this: &MediaDevices, constraints: &JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = enumerateDevices)]
+    pub(super) fn enumerate_devices(this: &MediaDevices) -> Result<Promise, JsValue>;
+
     /// <https://developer.mozilla.org/docs/Web/API/NetworkInformation>
     #[wasm_bindgen(extends = EventTarget)]
     pub(super) type NetworkInformation;

@@ -9,14 +9,15 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{
-    RtcIceCandidateInit, RtcOfferOptions, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState,
-    RtcSdpType, RtcSessionDescriptionInit, RtcSignalingState,
+    MediaStream, RtcIceCandidateInit, RtcOfferOptions, RtcPeerConnection, RtcPeerConnectionIceEvent,
+    RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit, RtcSignalingState, RtcTrackEvent,
 };
 
 use super::channel::LaneChannel;
 use super::ext::{Connection, get};
 use super::listen::{Listener, Timeout};
 use super::prepared::{Prepared, configuration};
+use super::tracks::{Outgoing, Tracks};
 use crate::lane::Lane;
 use crate::link::{Candidate, Role, Sdp};
 use crate::report::LinkPath;
@@ -33,6 +34,8 @@ pub(super) struct Link {
     channels: Vec<Rc<LaneChannel>>,
     listeners: Vec<Listener>,
     progress: Rc<Progress>,
+    /// Camera, microphone and screen.
+    pub(super) tracks: Tracks,
     /// Which way the packets took when they were last asked.
     pub(super) path: Option<LinkPath>,
     /// The browser is being asked.
@@ -60,6 +63,7 @@ impl Link {
         role: Role,
         ice_servers: &[IceServer],
         on_event: impl Fn(LinkEvent) + Clone + 'static,
+        on_stream: impl Fn(MediaStream) + 'static,
     ) -> Result<Self, JsValue> {
         let (connection, channels) = prepared.take(ice_servers)?;
         let progress = Rc::new(Progress::default());
@@ -97,6 +101,14 @@ impl Link {
                 }
             }),
         ];
+        listeners.push(Listener::new(&connection, "track", move |event| {
+            // A track of no stream is announced by nobody.
+            if let Some(stream) =
+                event.dyn_ref::<RtcTrackEvent>().and_then(|event| event.streams().get(0).dyn_into().ok())
+            {
+                on_stream(stream);
+            }
+        }));
         let opened = {
             let (on_event, connection, progress) = (on_event.clone(), connection.clone(), progress.clone());
             let channels = channels.clone();
@@ -110,7 +122,16 @@ impl Link {
         for channel in &channels {
             listeners.extend(channel.listen(opened.clone(), on_event.clone()));
         }
-        let link = Self { connection, channels, listeners, progress, path: None, measuring: false, lingering: false };
+        let link = Self {
+            connection,
+            channels,
+            listeners,
+            progress,
+            tracks: Tracks::default(),
+            path: None,
+            measuring: false,
+            lingering: false,
+        };
         if role == Role::Offerer {
             link.offer(None, on_event);
         }
@@ -217,6 +238,11 @@ impl Link {
     /// Whether the lane's buffer is low now. Where it isn't, [`LinkEvent::Writable`] follows when it is.
     pub(super) fn await_writable(&self, lane: Lane) -> bool {
         self.channels.get(lane.index()).is_some_and(|channel| channel.await_writable())
+    }
+
+    /// Sends these tracks and no others.
+    pub(super) fn send_media(&mut self, outgoing: &[Outgoing]) {
+        self.tracks.send(&self.connection, outgoing);
     }
 
     pub(super) fn connection(&self) -> RtcPeerConnection {

@@ -7,11 +7,14 @@
 mod api;
 mod blob;
 mod calls;
+mod capture;
 mod channel;
 mod ext;
 mod files;
 mod link;
 mod listen;
+mod media;
+mod meter;
 mod page;
 mod perform;
 mod prepared;
@@ -19,6 +22,7 @@ mod socket;
 mod stats;
 mod store;
 mod tab;
+mod tracks;
 mod watch;
 
 use std::cell::RefCell;
@@ -38,6 +42,11 @@ pub(crate) use self::calls::Responding;
 use self::files::Files;
 use self::link::Link;
 use self::listen::Timeout;
+pub use self::media::LocalMedia;
+use self::media::Media;
+pub(crate) use self::media::devices;
+#[cfg(feature = "hooks")]
+pub(crate) use self::media::on_devices;
 use self::page::Page;
 use self::prepared::Prepared;
 use self::socket::Socket;
@@ -98,6 +107,7 @@ struct Inner {
     /// Requests, replies, and those who wait for room to send.
     calls: Calls,
     files: Files,
+    media: Media,
     watch: Watch,
     /// Why there is no core, where the room was closed before there was one.
     closed: Option<CloseReason>,
@@ -174,6 +184,7 @@ impl Driver {
                 presence: Own::default(),
                 calls: Calls::default(),
                 files: Files::default(),
+                media: Media::default(),
                 watch: Watch::default(),
                 closed: None,
                 suspended: false,

@@ -1,11 +1,12 @@
 //! Doing what the core asks.
 
 use wasm_bindgen_futures::spawn_local;
+use web_sys::MediaStream;
 
 use super::link::Link;
 use super::prepared::Prepared;
 use super::socket::Socket;
-use super::{Inner, pass};
+use super::{Inner, dispatch, pass};
 use crate::link::LinkId;
 use crate::room::{FileEvent, Input, LinkEvent, Output, RoomCore};
 use crate::transfer::TransferId;
@@ -71,7 +72,8 @@ impl Inner {
             }
             Output::OpenLink { link, role, ice_servers } => {
                 let prepared = self.prepared.take().map_or_else(|| Prepared::new(&self.lanes), Ok);
-                match prepared.and_then(|made| Link::open(made, role, &ice_servers, self.link_events(link))) {
+                let (events, streams) = (self.link_events(link), self.link_streams(link));
+                match prepared.and_then(|made| Link::open(made, role, &ice_servers, events, streams)) {
                     Ok(made) => {
                         self.links.insert(link, made);
                     }
@@ -121,7 +123,8 @@ impl Inner {
             Output::DropFile { transfer } => self.files.forget(transfer),
             Output::Event(event) => {
                 self.mark(&event);
-                self.events.push_back(event);
+                self.events.push_back(event.clone());
+                self.media_event(&event);
             }
         }
     }
@@ -133,6 +136,16 @@ impl Inner {
 
     fn link_events(&self, link: LinkId) -> impl Fn(LinkEvent) + Clone + 'static {
         self.inputs(move |event| Input::Link { link, event })
+    }
+
+    /// The streams that arrive on a link.
+    fn link_streams(&self, link: LinkId) -> impl Fn(MediaStream) + 'static {
+        let (weak, join) = (self.this.clone(), self.join);
+        move |stream| {
+            let Some(driver) = weak.upgrade().filter(|driver| driver.borrow().join == join) else { return };
+            driver.borrow_mut().arrived(link, stream);
+            dispatch(&driver);
+        }
     }
 
     fn file_events(&self, transfer: TransferId) -> impl FnOnce(FileEvent) + 'static {

@@ -58,6 +58,7 @@
 
 mod channel;
 mod link;
+mod media;
 mod presence;
 mod request;
 mod room;
@@ -65,6 +66,7 @@ mod transfers;
 
 pub use channel::{UseChannel, use_channel, use_channel_on, use_channel_with};
 pub use link::{use_link, use_report};
+pub use media::{UseMedia, use_all_streams, use_devices, use_media, use_player, use_streams};
 pub use presence::{UsePresence, use_presence, use_presence_slot};
 pub use request::use_responder;
 pub use room::{Peer, Room, provide_room, try_use_room, use_peers, use_room, use_room_status};

@@ -7,6 +7,7 @@ mod bulk;
 mod client;
 mod driver;
 mod hooks;
+mod media;
 mod server;
 
 use wasm_bindgen_test::wasm_bindgen_test_configure;

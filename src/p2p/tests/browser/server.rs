@@ -46,6 +46,7 @@ const Native = RTCPeerConnection;
 export function install(connect, frame, gone) {
   Object.assign(Socket, { connect, frame, gone });
   window.WebSocket = Socket;
+  window.made_connections = () => made.filter((connection) => connection.connectionState === 'connected');
   window.RTCPeerConnection = class extends Native {
     constructor(configuration) { super(configuration); made.push(this); }
   };

@@ -1,0 +1,472 @@
+//! Camera, microphone and screen of this page, shared with the room.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use converge_signal::PeerId;
+use send_wrapper::SendWrapper;
+use wasm_bindgen::prelude::*;
+use web_sys::{HtmlMediaElement, MediaStream, MediaStreamTrack};
+
+use super::ext::reason;
+use super::listen::Listener;
+use super::meter::Meter;
+use super::tracks::Outgoing;
+use super::{Driver, Inner, capture, dispatch, run};
+use crate::codec::Payload;
+use crate::event::{Event, Status};
+use crate::link::LinkId;
+use crate::media::{
+    Announced, Device, MAX_METADATA_BYTES, MAX_STREAMS, MAX_VIEWERS, MEDIA_SLOT, MediaError, SPEAKING_SLOT, Source,
+    Stream, StreamId, StreamKind, announced, video_bits,
+};
+
+/// A stream that the page has made itself, of a canvas for instance. In the browser it is made of a `MediaStream`.
+#[derive(Debug, Clone)]
+pub struct LocalMedia(SendWrapper<MediaStream>);
+
+impl From<MediaStream> for LocalMedia {
+    fn from(stream: MediaStream) -> Self {
+        Self(SendWrapper::new(stream))
+    }
+}
+
+impl LocalMedia {
+    /// Tracks of its own: when they are not shared any more they end, and the application's go on.
+    pub(super) fn stream(&self) -> MediaStream {
+        // The browser's own `clone`, which makes another stream.
+        MediaStream::clone(&self.0)
+    }
+}
+
+/// Another handle to the same object. A method call would be the browser's own `clone`.
+fn handle<T: Clone>(object: &T) -> T {
+    T::clone(object)
+}
+
+#[derive(Default)]
+pub(super) struct Media {
+    shared: Vec<Shared>,
+    /// What streams that are over were known as, to be used again by the next of their kind: so no connection has to carry
+    /// more of them than were ever shared at the same time.
+    free: Vec<(StreamKind, MediaStream)>,
+    /// Devices being asked for: they count as shared.
+    asking: usize,
+    last: u32,
+    /// Whose sound is not let through.
+    muted: Vec<PeerId>,
+    meter: Option<(StreamId, Meter)>,
+}
+
+/// One of this peer's streams.
+struct Shared {
+    announced: Announced,
+    /// What the others know it by; it stays the same when its device is replaced.
+    stream: MediaStream,
+    source: Source,
+    tracks: Vec<MediaStreamTrack>,
+    ended: Vec<Listener>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        stop(&self.tracks);
+    }
+}
+
+fn stop(tracks: &[MediaStreamTrack]) {
+    for track in tracks {
+        track.stop();
+    }
+}
+
+fn tracks(stream: &MediaStream) -> Vec<MediaStreamTrack> {
+    stream.get_tracks().iter().map(JsCast::unchecked_into).collect()
+}
+
+impl Driver {
+    /// Opens a device and shows it to the room.
+    pub(crate) fn share(&self, source: Source) -> impl Future<Output = Result<StreamId, MediaError>> + use<> {
+        let begun = self.may_share(&source).map(|()| {
+            let mut inner = self.0.borrow_mut();
+            inner.media.asking += 1;
+            (inner.this.clone(), inner.join)
+        });
+        async move {
+            let (weak, join) = begun?;
+            let opened = capture::open(&source).await;
+            let driver = weak.upgrade().ok_or(MediaError::NotJoined)?;
+            let id = {
+                let mut inner = driver.borrow_mut();
+                if inner.join != join {
+                    stop(&opened.as_ref().map(tracks).unwrap_or_default());
+                    return Err(MediaError::NotJoined);
+                }
+                inner.media.asking = inner.media.asking.saturating_sub(1);
+                let stream = opened?;
+                if matches!(inner.status(), Status::Closed(_)) {
+                    stop(&tracks(&stream));
+                    return Err(MediaError::NotJoined);
+                }
+                inner.media.add(&weak, source, &stream)?
+            };
+            shared_anew(&driver);
+            listen(&driver);
+            Ok(id)
+        }
+    }
+
+    fn may_share(&self, source: &Source) -> Result<(), MediaError> {
+        let others = self.peers().len();
+        let inner = self.0.borrow();
+        if inner.core.is_none() || matches!(inner.status(), Status::Closed(_)) {
+            Err(MediaError::NotJoined)
+        } else if source.metadata.len() > MAX_METADATA_BYTES {
+            Err(MediaError::Metadata)
+        } else if others > MAX_VIEWERS {
+            Err(MediaError::RoomTooLarge { others })
+        } else if inner.media.shared.len() + inner.media.asking >= MAX_STREAMS {
+            Err(MediaError::TooMany)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes another device for a stream; its viewers see the same stream go on.
+    pub(crate) fn replace(&self, id: StreamId, device: String) -> impl Future<Output = Result<(), MediaError>> + use<> {
+        let (source, weak) = {
+            let inner = self.0.borrow();
+            let source = inner.media.find(id).map(|shared| shared.source.clone().device(device));
+            (source.ok_or(MediaError::Unknown), inner.this.clone())
+        };
+        async move {
+            let source = source?;
+            let opened = capture::open(&source).await?;
+            let driver = weak.upgrade().ok_or(MediaError::NotJoined)?;
+            if !driver.borrow_mut().media.replace(&weak, id, source, &opened) {
+                stop(&tracks(&opened));
+                return Err(MediaError::Unknown);
+            }
+            shared_anew(&driver);
+            listen(&driver);
+            Ok(())
+        }
+    }
+
+    /// Stops sharing a stream and lets go of its device.
+    pub(crate) fn unshare(&self, id: StreamId) {
+        unshare(&self.0, id);
+    }
+
+    /// Sends nothing of a stream for a while, or again; the device stays open.
+    pub(crate) fn pause(&self, id: StreamId, paused: bool) -> Result<(), MediaError> {
+        {
+            let mut inner = self.0.borrow_mut();
+            let shared = inner.media.shared.iter_mut().find(|shared| shared.announced.id == id);
+            let shared = shared.ok_or(MediaError::Unknown)?;
+            shared.announced.paused = paused;
+            for track in &shared.tracks {
+                track.set_enabled(!paused);
+            }
+        }
+        shared_anew(&self.0);
+        Ok(())
+    }
+
+    /// What a member shares; of this peer itself too.
+    pub(crate) fn streams(&self, peer: PeerId) -> Vec<Stream> {
+        let inner = self.0.borrow();
+        let Some(core) = &inner.core else { return Vec::new() };
+        if peer == core.id() {
+            return inner.media.shared.iter().map(|shared| shared.announced.stream(peer, true)).collect();
+        }
+        let announced = announced(core.presence_of(peer, MEDIA_SLOT));
+        let arrived = |msid: &str| inner.arriving(peer, msid).is_some();
+        announced.iter().map(|stream| stream.stream(peer, arrived(&stream.msid))).collect()
+    }
+
+    /// Plays a stream in an element, as far as it has arrived.
+    pub(crate) fn play(&self, peer: PeerId, id: StreamId, element: &HtmlMediaElement) -> bool {
+        let inner = self.0.borrow();
+        let Some(core) = &inner.core else { return false };
+        let stream = if peer == core.id() {
+            inner.media.find(id).map(|shared| handle(&shared.stream))
+        } else {
+            let announced = announced(core.presence_of(peer, MEDIA_SLOT));
+            let msid = announced.into_iter().find(|stream| stream.id == id).map(|stream| stream.msid);
+            msid.and_then(|msid| inner.arriving(peer, &msid).map(handle))
+        };
+        drop(inner);
+        if element.src_object() != stream {
+            element.set_src_object(stream.as_ref());
+        }
+        stream.is_some()
+    }
+
+    /// Lets a member's sound through, or not.
+    pub(crate) fn mute(&self, peer: PeerId, muted: bool) {
+        {
+            let mut inner = self.0.borrow_mut();
+            let inner = &mut *inner;
+            inner.media.muted.retain(|other| *other != peer);
+            if muted {
+                inner.media.muted.push(peer);
+            }
+            if let Some(link) = inner.link_to(peer).and_then(|link| inner.links.get(&link)) {
+                link.tracks.mute(muted);
+            }
+            inner.events.push_back(Event::StreamsChanged { peer });
+        }
+        dispatch(&self.0);
+    }
+
+    /// Whether its sound is kept from being heard.
+    pub(crate) fn is_muted(&self, peer: PeerId) -> bool {
+        self.0.borrow().media.muted.contains(&peer)
+    }
+}
+
+/// The cameras and microphones there are.
+pub(crate) async fn devices() -> Result<Vec<Device>, MediaError> {
+    capture::list().await
+}
+
+/// Calls `tell` whenever a device comes or goes, until dropped. None where there are no devices to speak of.
+pub(crate) fn on_devices(tell: impl Fn() + 'static) -> Option<DeviceWatch> {
+    let devices = capture::devices().ok()?;
+    Some(DeviceWatch { _listener: SendWrapper::new(Listener::new(&devices, "devicechange", move |_| tell())) })
+}
+
+/// See [`on_devices`].
+pub(crate) struct DeviceWatch {
+    _listener: SendWrapper<Listener>,
+}
+
+impl Media {
+    fn find(&self, id: StreamId) -> Option<&Shared> {
+        self.shared.iter().find(|shared| shared.announced.id == id)
+    }
+
+    fn add(
+        &mut self,
+        driver: &Weak<RefCell<Inner>>,
+        source: Source,
+        opened: &MediaStream,
+    ) -> Result<StreamId, MediaError> {
+        let kind = source.kind();
+        let free = self.free.iter().position(|(other, _)| *other == kind).map(|at| self.free.swap_remove(at).1);
+        let tracks = tracks(opened);
+        let stream = free.map_or_else(MediaStream::new, Ok).map_err(|error| {
+            stop(&tracks);
+            MediaError::Browser(reason(&error))
+        })?;
+        for track in &tracks {
+            stream.add_track(track);
+        }
+        self.last += 1;
+        let id = StreamId(self.last);
+        let has = |kind: &str| tracks.iter().any(|track| track.kind() == kind);
+        let announced = Announced {
+            id,
+            kind,
+            msid: stream.id(),
+            metadata: source.metadata.clone(),
+            video: has("video"),
+            audio: has("audio"),
+            paused: false,
+        };
+        let ended = on_ended(driver, id, &tracks);
+        self.shared.push(Shared { announced, stream, source, tracks, ended });
+        Ok(id)
+    }
+
+    fn replace(&mut self, driver: &Weak<RefCell<Inner>>, id: StreamId, source: Source, opened: &MediaStream) -> bool {
+        let Some(shared) = self.shared.iter_mut().find(|shared| shared.announced.id == id) else { return false };
+        let new = tracks(opened);
+        for track in &new {
+            track.set_enabled(!shared.announced.paused);
+            shared.stream.add_track(track);
+        }
+        for track in &shared.tracks {
+            shared.stream.remove_track(track);
+        }
+        stop(&shared.tracks);
+        shared.ended = on_ended(driver, id, &new);
+        shared.tracks = new;
+        shared.source = source;
+        // It listens to a track that is over.
+        if self.meter.as_ref().is_some_and(|(metered, _)| *metered == id) {
+            self.meter = None;
+        }
+        true
+    }
+
+    /// The tracks that go to each viewer, where there are so many.
+    fn outgoing(&self, viewers: usize) -> Vec<Outgoing> {
+        let is_video = |track: &MediaStreamTrack| track.kind() == "video";
+        let videos = self.shared.iter().flat_map(|shared| &shared.tracks).filter(|track| is_video(track)).count();
+        let of_one = |shared: &Shared| {
+            let kind = shared.announced.kind;
+            let outgoing = |track: &MediaStreamTrack| Outgoing {
+                stream: handle(&shared.stream),
+                track: handle(track),
+                bits: is_video(track).then(|| video_bits(kind, videos, viewers)),
+            };
+            shared.tracks.iter().map(outgoing).collect::<Vec<_>>()
+        };
+        self.shared.iter().flat_map(of_one).collect()
+    }
+
+    /// Everything ends: the room is left. What is being asked for finds that out by itself.
+    pub(super) fn end(&mut self) {
+        self.shared.clear();
+        self.free.clear();
+        self.meter = None;
+        self.muted.clear();
+        self.asking = 0;
+    }
+}
+
+/// A device that is pulled out, or a screen whose sharing is ended in the browser's own bar, is not shared any more.
+fn on_ended(driver: &Weak<RefCell<Inner>>, id: StreamId, tracks: &[MediaStreamTrack]) -> Vec<Listener> {
+    let listener = |track: &MediaStreamTrack| {
+        let weak = driver.clone();
+        Listener::new(track, "ended", move |_| {
+            if let Some(driver) = weak.upgrade() {
+                unshare(&driver, id);
+            }
+        })
+    };
+    tracks.iter().map(listener).collect()
+}
+
+fn unshare(driver: &Rc<RefCell<Inner>>, id: StreamId) {
+    let ended = {
+        let media = &mut driver.borrow_mut().media;
+        let ended: Vec<Shared> = media.shared.extract_if(.., |shared| shared.announced.id == id).collect();
+        for shared in &ended {
+            for track in &shared.tracks {
+                shared.stream.remove_track(track);
+            }
+            media.free.push((shared.announced.kind, handle(&shared.stream)));
+        }
+        if media.meter.as_ref().is_some_and(|(metered, _)| *metered == id) {
+            media.meter = None;
+        }
+        ended
+    };
+    if ended.is_empty() {
+        return;
+    }
+    drop(ended);
+    shared_anew(driver);
+    listen(driver);
+}
+
+/// Tells everybody what is shared now, and sends it.
+fn shared_anew(driver: &Rc<RefCell<Inner>>) {
+    let shared: Vec<Announced> = {
+        let mut inner = driver.borrow_mut();
+        inner.send_media();
+        let id = inner.core.as_ref().map(crate::room::RoomCore::id);
+        inner.events.extend(id.map(|peer| Event::StreamsChanged { peer }));
+        inner.media.shared.iter().map(|shared| shared.announced.clone()).collect()
+    };
+    let value = if shared.is_empty() { None } else { Payload::json(&shared).ok() };
+    show(driver, MEDIA_SLOT, value);
+    dispatch(driver);
+}
+
+/// Sets a slot whose values keep to every limit.
+fn show(driver: &Rc<RefCell<Inner>>, slot: &str, value: Option<Payload>) {
+    // Refused where the application has filled all slots; then the streams can't be announced, and aren't seen.
+    let kept = driver.borrow_mut().presence.set(slot, value.clone());
+    if kept.is_ok() {
+        run(driver, |core, now| core.set_presence(now, slot, value));
+    }
+}
+
+/// Listens whether somebody speaks, while a microphone is shared.
+fn listen(driver: &Rc<RefCell<Inner>>) {
+    let microphone = {
+        let inner = driver.borrow();
+        let shared = inner.media.shared.iter().find(|shared| shared.announced.kind == StreamKind::Microphone);
+        match (shared, &inner.media.meter) {
+            (Some(_), Some(_)) => return,
+            (Some(shared), None) => Some((shared.announced.id, handle(&shared.stream))),
+            (None, _) => None,
+        }
+    };
+    match microphone {
+        Some((id, stream)) => {
+            let weak = driver.borrow().this.clone();
+            let meter = Meter::new(&stream, move |speaking| {
+                if let Some(driver) = weak.upgrade() {
+                    show(&driver, SPEAKING_SLOT, Payload::json(&speaking).ok());
+                }
+            });
+            // Without it nobody sees who speaks, and everybody hears it.
+            driver.borrow_mut().media.meter = meter.ok().map(|meter| (id, meter));
+        }
+        None => show(driver, SPEAKING_SLOT, None),
+    }
+}
+
+impl Inner {
+    fn link_to(&self, peer: PeerId) -> Option<LinkId> {
+        let links = self.core.as_ref()?.open_links_by_peer();
+        links.into_iter().find(|(other, _)| *other == peer).map(|(_, link)| link)
+    }
+
+    fn arriving(&self, peer: PeerId, msid: &str) -> Option<&MediaStream> {
+        self.links.get(&self.link_to(peer)?)?.tracks.incoming(msid)
+    }
+
+    /// Sends what is shared to those who were here first, as many as it may go to.
+    pub(super) fn send_media(&mut self) {
+        let Some(core) = &self.core else { return };
+        let open = core.open_links_by_peer();
+        let viewers: Vec<LinkId> = core
+            .peers()
+            .iter()
+            .filter_map(|(peer, _)| open.iter().find(|(other, _)| other == peer))
+            .map(|(_, link)| *link)
+            .collect();
+        let outgoing = self.media.outgoing(viewers.len().min(MAX_VIEWERS));
+        for (place, link) in viewers.into_iter().enumerate() {
+            if let Some(link) = self.links.get_mut(&link) {
+                link.send_media(if place < MAX_VIEWERS { &outgoing } else { &[] });
+            }
+        }
+    }
+
+    /// A track of another's stream has arrived on a link.
+    pub(super) fn arrived(&mut self, link: LinkId, stream: MediaStream) {
+        let peer = self.core.as_ref().and_then(|core| core.peer_of(link));
+        let (Some(peer), Some(link)) = (peer, self.links.get_mut(&link)) else { return };
+        link.tracks.arrived(stream);
+        link.tracks.mute(self.media.muted.contains(&peer));
+        self.events.push_back(Event::StreamsChanged { peer });
+    }
+
+    /// What an event means for the streams.
+    pub(super) fn media_event(&mut self, event: &Event) {
+        match event {
+            Event::PeerConnected { peer } | Event::PeerDisconnected { peer, .. } => {
+                self.send_media();
+                self.events.push_back(Event::StreamsChanged { peer: *peer });
+            }
+            Event::PeerLeft { peer, .. } => self.media.muted.retain(|muted| muted != peer),
+            Event::PresenceChanged { peer, slot, .. } if slot == MEDIA_SLOT => {
+                self.events.push_back(Event::StreamsChanged { peer: *peer });
+            }
+            Event::Status(Status::Closed(_)) => {
+                self.media.end();
+                // Clearing breaks no limit.
+                let _ = self.presence.set(MEDIA_SLOT, None);
+                let _ = self.presence.set(SPEAKING_SLOT, None);
+            }
+            _ => {}
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub(super) fn Alone() -> impl IntoView {
     view! {
         <div class="alone-card" hidden=accompanied>
             <h2 class="alone-heading">"Nobody else is here yet"</h2>
-            <p>"Send somebody this link, open it in a second tab, or point a phone's camera at the code."</p>
+            <p>"Send this link, or point a phone's camera at the code."</p>
             <p class="alone-link">{Signal::<String>::from(link)}</p>
             <Qr text=link/>
         </div>

@@ -42,6 +42,9 @@ const MAX_EACH: usize = 20;
 /// Where those take off whose sender doesn't point anywhere.
 const GROUND: Place = Place { x: u16::MAX / 2, y: u16::MAX / 8 * 7 };
 
+/// How far to the right the ones that follow each other take off.
+const ASIDE: [u16; 5] = [0, 3000, 1000, 4000, 2000];
+
 /// The buttons; and what the others send.
 #[component]
 pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
@@ -219,11 +222,9 @@ impl Air {
         }
         self.last += 1;
         let number = self.last;
-        let place = place.unwrap_or_else(|| {
-            // Beside each other, not one on top of the other.
-            let aside = (number % 5) as u16 * 2000;
-            Place { x: GROUND.x - 4000 + aside, y: GROUND.y }
-        });
+        let Place { x, y } = place.unwrap_or(GROUND);
+        // Beside each other, not one on top of the other.
+        let place = Place { x: x.saturating_add(ASIDE[number as usize % ASIDE.len()]), y };
         self.senders.push(from);
         self.flights.push(Flight { number, from, name, reaction, place });
         if self.flights.len() > MAX_SHOWN {

@@ -2,7 +2,8 @@
 //! makes sense.
 
 pub(crate) use imp::{
-    copy, go_to, invite_link, now, remember_name, remember_token, remembered_name, remembered_token, take_files,
+    can_share, copy, go_to, invite_link, now, page_is_hidden, place_in, remember_name, remember_token, remembered_name,
+    remembered_token, share, take_files,
 };
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
@@ -15,10 +16,10 @@ pub(crate) fn random() -> u64 {
 #[cfg(target_family = "wasm")]
 mod imp {
     use converge_p2p::LocalFile;
-    use js_sys::{Date, Function, Reflect};
+    use js_sys::{Date, Function, Object, Promise, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
     use wasm_bindgen_futures::JsFuture;
-    use web_sys::{HtmlInputElement, HtmlTextAreaElement, Storage, window};
+    use web_sys::{Element, HtmlInputElement, HtmlTextAreaElement, Storage, window};
 
     const NAME: &str = "converge:name";
     const TOKEN: &str = "converge:token:";
@@ -62,8 +63,10 @@ mod imp {
         let area: HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
         area.set_value(text);
         let focused = document.active_element();
-        let body = document.body()?;
-        body.append_child(&area).ok()?;
+        // While a modal dialog is open, nothing outside of it can be selected.
+        let dialog = document.query_selector("dialog[open]").ok().flatten();
+        let parent = dialog.or_else(|| document.body().map(Element::from))?;
+        parent.append_child(&area).ok()?;
         area.select();
         let copy: Option<Function> =
             Reflect::get(&document, &"execCommand".into()).ok().and_then(|found| found.dyn_into().ok());
@@ -73,6 +76,41 @@ mod imp {
             let _ = focused.focus();
         }
         (copied == Some(true)).then_some(())
+    }
+
+    /// The browser's own way to hand a link to another application; only some have it, and only over https.
+    fn native_share() -> Option<Function> {
+        Reflect::get(&window()?.navigator(), &"share".into()).ok()?.dyn_into().ok()
+    }
+
+    /// Whether [`share`] does anything.
+    pub(crate) fn can_share() -> bool {
+        native_share().is_some()
+    }
+
+    /// Offers a link to the device's other applications. Who thinks better of it has seen so: there is nothing to say.
+    pub(crate) async fn share(title: &str, link: &str) {
+        let data = Object::new();
+        let set = |name: &str, value: &str| Reflect::set(&data, &name.into(), &value.into());
+        if let (Some(share), Some(window), Ok(_), Ok(_)) =
+            (native_share(), window(), set("title", title), set("url", link))
+            && let Ok(promise) = share.call1(&window.navigator(), &data)
+        {
+            let _ = JsFuture::from(Promise::resolve(&promise)).await;
+        }
+    }
+
+    /// Whether nobody can see the page: it is behind another, or the screen is off.
+    pub(crate) fn page_is_hidden() -> bool {
+        window().and_then(|window| window.document()).is_some_and(|document| document.hidden())
+    }
+
+    /// Where a point of the window is in an element: shares of its width and height, from 0 to 65535. What is outside is
+    /// at the edge.
+    pub(crate) fn place_in(element: &Element, x: i32, y: i32) -> (u16, u16) {
+        let area = element.get_bounding_client_rect();
+        let share = |at: i32, from: f64, length: f64| ((f64::from(at) - from) / length * f64::from(u16::MAX)) as u16;
+        (share(x, area.left(), area.width()), share(y, area.top(), area.height()))
     }
 
     /// The files that were chosen in a field, which is empty then: choosing the same one again is a change again.
@@ -120,7 +158,7 @@ mod imp {
 #[cfg(not(target_family = "wasm"))]
 mod imp {
     use converge_p2p::LocalFile;
-    use leptos::web_sys::HtmlInputElement;
+    use leptos::web_sys::{Element, HtmlInputElement};
 
     pub(crate) fn go_to(_path: &str) {}
 
@@ -134,6 +172,20 @@ mod imp {
 
     pub(crate) async fn copy(_text: String) -> bool {
         false
+    }
+
+    pub(crate) fn can_share() -> bool {
+        false
+    }
+
+    pub(crate) async fn share(_title: &str, _link: &str) {}
+
+    pub(crate) fn page_is_hidden() -> bool {
+        false
+    }
+
+    pub(crate) fn place_in(_element: &Element, _x: i32, _y: i32) -> (u16, u16) {
+        (0, 0)
     }
 
     pub(crate) fn take_files(_field: &HtmlInputElement) -> Vec<LocalFile> {

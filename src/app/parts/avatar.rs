@@ -23,12 +23,16 @@ pub(crate) fn Avatar(
     .into_any()
 }
 
-/// The class of a peer's colour.
 fn class(peer: Option<PeerId>) -> String {
     match peer {
-        Some(peer) => format!("avatar tint-{}", peer.as_bytes()[2] % TINTS),
+        Some(peer) => format!("avatar {}", tint(peer)),
         None => "avatar".to_owned(),
     }
+}
+
+/// The class of a peer's colour.
+pub(crate) fn tint(peer: PeerId) -> String {
+    format!("tint-{}", peer.as_bytes()[2] % TINTS)
 }
 
 /// Five by five squares, mirrored left to right, as a path.

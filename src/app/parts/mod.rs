@@ -2,8 +2,14 @@
 
 mod avatar;
 mod brand;
+mod dialog;
+pub(crate) mod icon;
 mod list;
+mod qr;
 
-pub(crate) use avatar::Avatar;
+pub(crate) use avatar::{Avatar, tint};
 pub(crate) use brand::{Brand, Mark};
+pub(crate) use dialog::Dialog;
+pub(crate) use icon::Icon;
 pub(crate) use list::list;
+pub(crate) use qr::Qr;

@@ -5,8 +5,9 @@ use converge_p2p::hooks::use_room;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::share::Share;
 use super::{Copying, Shared};
-use crate::parts::Mark;
+use crate::parts::{Icon, Mark, icon};
 use crate::platform;
 
 #[component]
@@ -19,6 +20,7 @@ pub(super) fn Header() -> impl IntoView {
             <h1 class="room-topic">{Signal::<String>::from(use_room().topic())}</h1>
             <Connection/>
             <Invite/>
+            <Share/>
             <Leave/>
         </header>
     }
@@ -48,12 +50,14 @@ fn Connection() -> impl IntoView {
         <button
             class="button quiet"
             type="button"
+            title="Connection"
             aria-expanded=expanded
             disabled=asleep
             node_ref=panel.button
             on:click=toggle
         >
-            "Connection"
+            <Icon path=icon::PULSE/>
+            <span class="button-text">"Connection"</span>
         </button>
     }
     .into_any()
@@ -79,8 +83,9 @@ fn Invite() -> impl IntoView {
     let class = Signal::derive(move || shown("invite-said", copying.get() != Copying::NotYet));
     view! {
         <div class="invite">
-            <button class="button" type="button" disabled=asleep on:click=copy>
-                "Copy invite link"
+            <button class="button quiet" type="button" title="Copy invite link" disabled=asleep on:click=copy>
+                <Icon path=icon::LINK/>
+                <span class="button-text">"Copy invite link"</span>
             </button>
             <p class=class role="status">
                 {said}
@@ -95,8 +100,15 @@ fn Leave() -> impl IntoView {
     let ready = Shared::get().ready;
     let closed = Signal::derive(move || !ready.get() || matches!(room.status().get(), Status::Closed(_)));
     view! {
-        <button class="button quiet" type="button" disabled=closed on:click=move |_| room.leave()>
-            "Leave room"
+        <button
+            class="button quiet"
+            type="button"
+            title="Leave room"
+            disabled=closed
+            on:click=move |_| room.leave()
+        >
+            <Icon path=icon::LEAVE/>
+            <span class="button-text">"Leave room"</span>
         </button>
     }
 }

@@ -1,10 +1,13 @@
 //! The room: who is here, and what they say.
 
+mod bar;
 mod chat;
 mod closed;
 mod doctor;
 mod header;
 mod people;
+mod share;
+mod stage;
 
 use converge_p2p::hooks::{provide_room, use_presence};
 use converge_p2p::{Options, PeerId};
@@ -13,11 +16,13 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 
+use self::bar::{Bar, Tab};
 use self::chat::{Chat, Lines};
 use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
 use self::header::{Banner, Header};
 use self::people::People;
+use self::stage::Stage;
 use crate::{platform, words};
 
 /// What everybody in the room shows of themselves.
@@ -75,6 +80,10 @@ struct Shared {
     /// Of the link to invite others.
     copying: RwSignal<Copying>,
     panel: PanelState,
+    /// The part of the room that a phone shows.
+    tab: RwSignal<Tab>,
+    /// How many messages the others have sent since this person last saw what was said.
+    unread: RwSignal<u32>,
     /// What somebody gave to be let in, on a server that asks for it.
     token: RwSignal<Option<String>>,
     /// The page has come to life: before that, buttons can't do anything.
@@ -89,6 +98,8 @@ impl Shared {
             problem: RwSignal::new(String::new()),
             copying: RwSignal::new(Copying::NotYet),
             panel: PanelState::new(),
+            tab: RwSignal::new(Tab::Chat),
+            unread: RwSignal::new(0),
             token: RwSignal::new(None),
             ready: RwSignal::new(false),
         }
@@ -132,6 +143,7 @@ fn Room(topic: String) -> impl IntoView {
     let reason = Signal::derive(move || room.status().get().reason().map(|reason| reason.as_str().to_owned()));
     let links = Signal::derive(move || Some(room.links().get().to_string()));
     let closed = Signal::derive(move || reason.with(Option::is_some));
+    let tab = Signal::derive(move || Some(shared.tab.get().as_str()));
     view! {
         <div class="page room-page">
             <Header/>
@@ -145,9 +157,17 @@ fn Room(topic: String) -> impl IntoView {
                 <Banner/>
                 <Closed/>
                 // Kept while the room is closed: who joins again finds what was said and what they were writing.
-                <div class="room-columns" hidden=closed>
-                    <People/>
-                    <Chat/>
+                <div class="room-columns" data-tab=tab hidden=closed>
+                    <div class="room-column people-column">
+                        <People/>
+                    </div>
+                    <div class="room-column stage-column">
+                        <Stage/>
+                    </div>
+                    <div class="room-column chat-column">
+                        <Chat/>
+                    </div>
+                    <Bar/>
                 </div>
                 <ConnectionPanel state=shared.panel/>
             </main>

@@ -1,0 +1,35 @@
+//! Small pictures for buttons.
+
+use leptos::prelude::*;
+
+/// Two crossing lines.
+pub(crate) const CLOSE: &str = "M6 6 18 18M18 6 6 18";
+/// An arrow out of a box.
+pub(crate) const SHARE: &str = "M5 12v8h14v-8M12 15V3M8 7l4-4 4 4";
+/// Two links of a chain.
+pub(crate) const LINK: &str =
+    "M10 14a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 5.7 5.7L12 17";
+/// An arrow out of a door.
+pub(crate) const LEAVE: &str = "M10 4H5v16h5M16 8l4 4-4 4M20 12H10";
+/// A pulse.
+pub(crate) const PULSE: &str = "M3 12h4l3-8 4 16 3-8h4";
+/// Two people.
+pub(crate) const PEOPLE: &str = "M3 20v-1a4 4 0 0 1 4-4h5a4 4 0 0 1 4 4v1M9.5 11a3.5 3.5 0 1 1 0-7 3.5 3.5 0 0 1 0 7zM21 20v-1a4 4 0 0 0-3-3.9M16 4.3a3.5 3.5 0 0 1 0 6.4";
+/// A pointer.
+pub(crate) const POINTER: &str = "M5 4l14 6-6 2.5L10.5 18z";
+/// A speech bubble.
+pub(crate) const CHAT: &str = "M4 5h16v11H10l-4 4v-4H4z";
+
+/// Lines in the colour of the text around them. Says nothing to those who don't see it: the button has a name.
+#[component]
+pub(crate) fn Icon(
+    /// The lines, as an SVG path on a grid of 24 by 24.
+    path: &'static str,
+) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+            <path d=path/>
+        </svg>
+    }
+    .into_any()
+}

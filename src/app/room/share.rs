@@ -1,0 +1,98 @@
+//! The ways to ask others in: a link, the device's own way to send it, and a code for their camera.
+
+use converge_p2p::hooks::use_room;
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::Shared;
+use crate::parts::{Dialog, Icon, Qr, icon};
+use crate::platform;
+
+/// The button, and the dialog it opens.
+#[component]
+pub(super) fn Share() -> impl IntoView {
+    let ready = Shared::get().ready;
+    let asleep = Signal::derive(move || !ready.get());
+    let open = RwSignal::new(false);
+    view! {
+        <button
+            class="button"
+            type="button"
+            title="Share room"
+            aria-haspopup="dialog"
+            disabled=asleep
+            on:click=move |_| open.set(true)
+        >
+            <Icon path=icon::SHARE/>
+            <span class="button-text">"Share room"</span>
+        </button>
+        <Dialog open title="Share room">
+            <Invitation/>
+        </Dialog>
+    }
+    .into_any()
+}
+
+/// What is in the dialog; made in the browser only.
+#[component]
+fn Invitation() -> impl IntoView {
+    let room = use_room();
+    let link = StoredValue::new(platform::invite_link().unwrap_or_default());
+    let field = NodeRef::<Input>::new();
+    let said = RwSignal::new("");
+    let select = move || {
+        if let Some(field) = field.try_get_untracked().flatten() {
+            field.select();
+        }
+    };
+    let copy = move |_| {
+        spawn_local(async move {
+            if platform::copy(link.get_value()).await {
+                said.try_set("Link copied");
+            } else {
+                said.try_set("This browser doesn't let the page copy. The link is selected: copy it by hand.");
+                select();
+            }
+        });
+    };
+    let send = move |_| {
+        spawn_local(async move { platform::share(&room.topic().get_untracked(), &link.get_value()).await });
+    };
+    let send = platform::can_share().then(|| {
+        view! {
+            <button class="button" type="button" on:click=send>
+                "Send link…"
+            </button>
+        }
+        .into_any()
+    });
+    view! {
+        <div class="share">
+            <p class="share-why">"Whoever has this link can come in."</p>
+            <label class="visually-hidden" for="room-link">
+                "Link"
+            </label>
+            <input
+                id="room-link"
+                class="field"
+                readonly
+                value=link.get_value()
+                node_ref=field
+                on:focus=move |_| select()
+            />
+            <div class="share-actions">
+                <button class="button primary" type="button" on:click=copy>
+                    "Copy link"
+                </button>
+                {send}
+            </div>
+            <p class="share-said" role="status">
+                {Signal::<&'static str>::from(said)}
+            </p>
+            <Qr text=Signal::stored(link.get_value()) label="QR code of this room's link"/>
+            <p class="share-why">"Or point a phone's camera at this."</p>
+        </div>
+    }
+    .into_any()
+}

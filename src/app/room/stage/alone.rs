@@ -1,0 +1,25 @@
+//! What to do while nobody else is here.
+
+use converge_p2p::hooks::use_peers;
+use leptos::prelude::*;
+
+use crate::parts::Qr;
+use crate::platform;
+
+/// The link to this room, for others to read and for a camera; hidden while somebody else is here.
+#[component]
+pub(super) fn Alone() -> impl IntoView {
+    let peers = use_peers();
+    let accompanied = Signal::derive(move || !peers.with(Vec::is_empty));
+    let link = RwSignal::new(String::new());
+    Effect::new(move |_| link.set(platform::invite_link().unwrap_or_default()));
+    view! {
+        <div class="alone-card" hidden=accompanied>
+            <h2 class="alone-heading">"Nobody else is here yet"</h2>
+            <p>"Send this link, or point a phone's camera at the code."</p>
+            <p class="alone-link">{Signal::<String>::from(link)}</p>
+            <Qr text=link/>
+        </div>
+    }
+    .into_any()
+}

@@ -2,8 +2,8 @@
 //! makes sense.
 
 pub(crate) use imp::{
-    can_share, copy, go_to, invite_link, now, page_is_hidden, place_in, remember_name, remember_token, remembered_name,
-    remembered_token, share, take_files,
+    can_share, copy, go_to, has_devices, invite_link, now, page_is_hidden, place_in, remember_device, remember_name,
+    remember_token, remembered_device, remembered_name, remembered_token, share, take_files,
 };
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
@@ -22,6 +22,7 @@ mod imp {
     use web_sys::{Element, HtmlInputElement, HtmlTextAreaElement, Storage, window};
 
     const NAME: &str = "converge:name";
+    const DEVICE: &str = "converge:device:";
     const TOKEN: &str = "converge:token:";
 
     /// Loads another page of this site.
@@ -142,6 +143,24 @@ mod imp {
         }
     }
 
+    /// The camera or microphone that was picked on this device.
+    pub(crate) fn remembered_device(kind: &str) -> Option<String> {
+        storage()?.get_item(&format!("{DEVICE}{kind}")).ok().flatten().filter(|id| !id.is_empty())
+    }
+
+    /// Keeps it for the next visit; an empty one is forgotten. Where that is not allowed, it is picked again.
+    pub(crate) fn remember_device(kind: &str, id: &str) {
+        if let Some(storage) = storage() {
+            let _ = storage.set_item(&format!("{DEVICE}{kind}"), id);
+        }
+    }
+
+    /// Whether the browser lets this page ask for cameras and microphones.
+    pub(crate) fn has_devices() -> bool {
+        let navigator = window().map(|window| window.navigator());
+        navigator.is_some_and(|navigator| Reflect::has(&navigator, &"mediaDevices".into()).unwrap_or(false))
+    }
+
     /// The name this person used last.
     pub(crate) fn remembered_name() -> Option<String> {
         storage()?.get_item(NAME).ok().flatten()
@@ -203,4 +222,14 @@ mod imp {
     }
 
     pub(crate) fn remember_token(_topic: &str, _token: &str) {}
+
+    pub(crate) fn remembered_device(_kind: &str) -> Option<String> {
+        None
+    }
+
+    pub(crate) fn remember_device(_kind: &str, _id: &str) {}
+
+    pub(crate) fn has_devices() -> bool {
+        true
+    }
 }

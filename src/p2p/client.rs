@@ -404,6 +404,12 @@ impl Client {
         self.driver.presence_of(peer, slot)
     }
 
+    /// The same, of this peer itself too.
+    #[cfg(feature = "hooks")]
+    pub(crate) fn slot_of(&self, peer: PeerId, slot: &str) -> Option<Payload> {
+        if self.id() == Some(peer) { self.driver.presence(slot) } else { self.presence_payload(peer, slot) }
+    }
+
     /// Leaves for good: the others are told, every link is closed. [`Client::rejoin`] comes back.
     pub fn leave(&self) {
         self.driver.leave();

@@ -20,6 +20,18 @@ pub(crate) const POINTER: &str = "M5 4l14 6-6 2.5L10.5 18z";
 /// A speech bubble.
 pub(crate) const CHAT: &str = "M4 5h16v11H10l-4 4v-4H4z";
 
+/// A camera.
+pub(crate) const CAMERA: &str = "M3 7h12v10H3zM15 11l6-4v10l-6-4";
+/// A microphone.
+pub(crate) const MICROPHONE: &str =
+    "M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM6 11a6 6 0 0 0 12 0M12 17v4M9 21h6";
+/// A screen.
+pub(crate) const SCREEN: &str = "M3 5h18v11H3zM8 20h8M12 16v4";
+/// Two sliders.
+pub(crate) const SETTINGS: &str = "M4 8h9M17 8h3M15 5.5v5M4 16h3M11 16h9M9 13.5v5";
+/// A loudspeaker.
+pub(crate) const SOUND: &str = "M4 10v4h4l5 4V6l-5 4zM16.5 9a4 4 0 0 1 0 6M19 6.5a8 8 0 0 1 0 11";
+
 /// Lines in the colour of the text around them. Says nothing to those who don't see it: the button has a name.
 #[component]
 pub(crate) fn Icon(

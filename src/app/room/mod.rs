@@ -1,6 +1,7 @@
 //! The room: who is here, and what they say.
 
 mod bar;
+mod call;
 mod chat;
 mod closed;
 mod doctor;
@@ -9,7 +10,7 @@ mod people;
 mod share;
 mod stage;
 
-use converge_p2p::hooks::{provide_room, use_presence};
+use converge_p2p::hooks::{provide_room, use_media, use_presence};
 use converge_p2p::{Options, PeerId};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -134,6 +135,7 @@ fn Room(topic: String) -> impl IntoView {
         token().into_iter().fold(options, |options, token| options.token(token))
     }));
     provide_context(shared);
+    provide_context(use_media());
     Effect::new(move |_| shared.ready.set(true));
     // Held here for as long as the page is: without a user a slot is cleared.
     use_presence::<Profile>();

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::alone::Alone;
 use self::cursors::Cursors;
 use self::reactions::{Flights, Reactions, Sky};
+use super::call::{Controls, Videos};
 use crate::platform;
 
 /// A place on the stage, as shares of its width and height: screens differ. In whole numbers, so that nothing from
@@ -77,11 +78,15 @@ pub(super) fn Stage() -> impl IntoView {
             on:pointerleave=away
             on:pointercancel=away
         >
+            <Videos/>
             <div class="canvas">
                 <Alone/>
                 <p class="canvas-hint">"Point at something: the others see your pointer here."</p>
             </div>
-            <Reactions sky places/>
+            <div class="stage-tools">
+                <Controls/>
+                <Reactions sky places/>
+            </div>
             <div class="overlay" aria-hidden="true">
                 <Flights sky/>
                 <Cursors places/>

@@ -368,12 +368,20 @@ fn shared_anew(driver: &Rc<RefCell<Inner>>) {
     let shared: Vec<Announced> = {
         let mut inner = driver.borrow_mut();
         inner.send_media();
-        let id = inner.core.as_ref().map(crate::room::RoomCore::id);
-        inner.events.extend(id.map(|peer| Event::StreamsChanged { peer }));
         inner.media.shared.iter().map(|shared| shared.announced.clone()).collect()
     };
     let value = if shared.is_empty() { None } else { Payload::json(&shared).ok() };
     show(driver, MEDIA_SLOT, value);
+    tell_own(driver);
+}
+
+/// This peer's own streams have changed.
+fn tell_own(driver: &Rc<RefCell<Inner>>) {
+    {
+        let mut inner = driver.borrow_mut();
+        let id = inner.core.as_ref().map(crate::room::RoomCore::id);
+        inner.events.extend(id.map(|peer| Event::StreamsChanged { peer }));
+    }
     dispatch(driver);
 }
 
@@ -403,6 +411,7 @@ fn listen(driver: &Rc<RefCell<Inner>>) {
             let meter = Meter::new(&stream, move |speaking| {
                 if let Some(driver) = weak.upgrade() {
                     show(&driver, SPEAKING_SLOT, Payload::json(&speaking).ok());
+                    tell_own(&driver);
                 }
             });
             // Without it nobody sees who speaks, and everybody hears it.

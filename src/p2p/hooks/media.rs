@@ -160,18 +160,16 @@ impl UseMedia {
     pub fn is_speaking(self, peer: PeerId) -> Signal<bool> {
         let room = self.room;
         let speaking = RwSignal::new(false);
+        let says = move || {
+            let says = |client: Client| client.slot_of(peer, SPEAKING_SLOT)?.decode::<bool, Json>().ok();
+            speaking.try_set(room.client().and_then(says).unwrap_or_default());
+        };
+        says();
         room.on_event(move |event| match event {
-            Event::PresenceChanged { peer: other, slot, value } if *other == peer && slot == SPEAKING_SLOT => {
-                let says = value.as_ref().and_then(|value| value.decode::<bool, Json>().ok()).unwrap_or_default();
-                speaking.try_set(says);
-            }
-            Event::PeerLeft { peer: other, .. } if *other == peer => {
-                speaking.try_set(false);
-            }
+            Event::PresenceChanged { peer: other, slot, .. } if *other == peer && slot == SPEAKING_SLOT => says(),
+            Event::StreamsChanged { peer: other } | Event::PeerLeft { peer: other, .. } if *other == peer => says(),
             _ => {}
         });
-        let says = |client: Client| client.presence_payload(peer, SPEAKING_SLOT)?.decode::<bool, Json>().ok();
-        speaking.set(room.client().and_then(says).unwrap_or_default());
         speaking.into()
     }
 }
@@ -251,6 +249,19 @@ pub fn use_player(owner: PeerId, stream: StreamId, element: NodeRef<Video>) -> S
         if matches!(event, Event::StreamsChanged { peer } if *peer == owner) {
             changed.try_set(());
         }
+    });
+    // Whoever touches the page lets it be heard.
+    Effect::new(move |_| {
+        let retry = move || {
+            if blocked.try_get_untracked() == Some(true) {
+                changed.try_set(());
+            }
+        };
+        let listeners = [
+            window_event_listener_untyped("pointerdown", move |_| retry()),
+            window_event_listener_untyped("keydown", move |_| retry()),
+        ];
+        on_cleanup(move || listeners.into_iter().for_each(WindowListenerHandle::remove));
     });
     Effect::new(move |_| {
         changed.track();

@@ -1,0 +1,107 @@
+//! One stream.
+
+use converge_p2p::hooks::{UseMedia, use_player, use_room};
+use converge_p2p::{PeerId, Stream, StreamId, StreamKind};
+use leptos::html::Video;
+use leptos::prelude::*;
+
+use crate::parts::{Avatar, Icon, icon, tint};
+use crate::room::name_of;
+
+/// Which stream a tile is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TileKey {
+    owner: PeerId,
+    id: StreamId,
+    kind: StreamKind,
+}
+
+impl TileKey {
+    pub(super) fn of(stream: &Stream) -> Self {
+        Self { owner: stream.owner, id: stream.id, kind: stream.kind }
+    }
+}
+
+/// A picture, or who is heard; named after its owner and kind.
+#[component]
+pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView {
+    let media = expect_context::<UseMedia>();
+    let TileKey { owner, id, kind } = key;
+    let own = use_room().id().get_untracked() == Some(owner);
+    let stream = Memo::new(move |_| streams.with(|all| all.iter().find(|stream| TileKey::of(stream) == key).cloned()));
+    let video = NodeRef::<Video>::new();
+    // One's own sound would come back.
+    Effect::new(move |_| {
+        if let Some(video) = video.get().filter(|_| own) {
+            video.set_muted(true);
+        }
+    });
+    let blocked = use_player(owner, id, video);
+    let speaking = media.is_speaking(owner);
+    let name = name_of(owner);
+    let label = Signal::derive(move || label(&name.get(), kind, own));
+    let class = Signal::derive(move || {
+        let speaks = if speaking.get() { " speaking" } else { "" };
+        format!("tile {} {}{speaks}", kind.as_str(), tint(owner))
+    });
+    let state = Signal::derive(move || {
+        let text = stream.with(|stream| match stream {
+            Some(stream) if !stream.live => "on its way…",
+            Some(stream) if stream.paused => "paused",
+            _ if blocked.get() => "Touch the page to hear it",
+            _ => "",
+        });
+        text.to_owned()
+    });
+    let is_sound = kind == StreamKind::Microphone;
+    let mute = (!own && is_sound).then(|| mute(owner, name));
+    view! {
+        <figure class=class aria-label=label data-peer-id=owner.to_string() data-kind=kind.as_str()>
+            {is_sound.then(|| view! { <Avatar peer=Signal::stored(Some(owner))/> })}
+            <video class="tile-video" class:silent=is_sound class:mirrored=own && kind == StreamKind::Camera autoplay playsinline node_ref=video></video>
+            <figcaption class="tile-caption">
+                <span class="tile-name">{label}</span>
+                <span class="tile-state">{state}</span>
+            </figcaption>
+            {mute}
+        </figure>
+    }
+    .into_any()
+}
+
+fn label(name: &str, kind: StreamKind, own: bool) -> String {
+    let you = if own { " (you)" } else { "" };
+    format!("{name}’s {}{you}", kind.as_str())
+}
+
+/// Keeps one from being heard here.
+fn mute(owner: PeerId, name: Signal<String>) -> AnyView {
+    let media = expect_context::<UseMedia>();
+    let muted = media.is_muted(owner);
+    let label = Signal::derive(move || format!("Mute {}", name.get()));
+    let pressed = Signal::derive(move || Some(muted.get().to_string()));
+    view! {
+        <button
+            class="button quiet icon-button tile-mute"
+            type="button"
+            aria-label=label
+            aria-pressed=pressed
+            title=label
+            on:click=move |_| media.mute(owner, !muted.get_untracked())
+        >
+            <Icon path=icon::SOUND/>
+        </button>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_is_named_after_its_owner_and_kind() {
+        assert_eq!(label("Ada", StreamKind::Screen, false), "Ada’s screen");
+        assert_eq!(label("Ada", StreamKind::Camera, true), "Ada’s camera (you)");
+    }
+}

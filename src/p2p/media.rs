@@ -139,9 +139,10 @@ impl Source {
         Self { media: Some(media), ..Self::of(StreamKind::Other) }
     }
 
-    /// Prefers this camera or microphone, by its [`Device::id`]. Another is taken where it is gone.
+    /// Prefers this camera or microphone, by its [`Device::id`]; an empty one leaves it to the browser. Another is taken
+    /// where it is gone.
     pub fn device(mut self, id: impl Into<String>) -> Self {
-        self.device = Some(id.into());
+        self.device = Some(id.into()).filter(|id| !id.is_empty());
         self
     }
 

@@ -10,7 +10,7 @@ mod people;
 mod share;
 mod stage;
 
-use converge_p2p::hooks::{provide_room, use_media, use_presence};
+use converge_p2p::hooks::{provide_room, use_media, use_presence, use_room};
 use converge_p2p::{Options, PeerId};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -47,12 +47,13 @@ impl Profile {
     }
 }
 
-/// What to call a member: the last name it has shown, after it has gone too.
+/// What to call a member: the last name it has shown, after it has gone too. Of this peer itself too.
 fn name_of(peer: PeerId) -> Signal<String> {
-    let profile = use_presence::<Profile>().of(peer);
+    let (own, presence) = (use_room().id(), use_presence::<Profile>());
+    let profile = presence.of(peer);
     let last = StoredValue::new(None);
     Signal::derive(move || {
-        let profile = profile.get();
+        let profile = if own.get() == Some(peer) { Some(presence.mine().get()) } else { profile.get() };
         if profile.is_some() {
             last.set_value(profile);
         }

@@ -23,8 +23,17 @@ pub(super) fn devices() -> Result<MediaDevices, MediaError> {
     })
 }
 
-/// Opens a device, which may ask the person.
+/// Opens a device, which may ask the person. One that is preferred and gone gives way to another.
 pub(super) async fn open(source: &Source) -> Result<MediaStream, MediaError> {
+    match ask(source).await {
+        Err(MediaError::NoDevice { .. }) if source.device.is_some() => {
+            ask(&Source { device: None, ..source.clone() }).await
+        }
+        opened => opened,
+    }
+}
+
+async fn ask(source: &Source) -> Result<MediaStream, MediaError> {
     let kind = source.kind();
     if let Some(media) = &source.media {
         return Ok(media.stream());
@@ -45,13 +54,14 @@ fn constraints(text: &str, which: &str, source: &Source) -> JsValue {
     // These texts are JSON.
     let constraints = JSON::parse(text).unwrap_or_default();
     if let (Some(device), Some(track)) = (&source.device, get(&constraints, which)) {
-        let ideal = js_sys::Object::new();
+        let exact = js_sys::Object::new();
         let set = |object: &JsValue, name: &str, value: &JsValue| {
             // Fails for what is no object, and these are.
             let _ = Reflect::set(object, &name.into(), value);
         };
-        set(&ideal, "ideal", &device.into());
-        set(&track, "deviceId", &ideal);
+        // As a wish, browsers overrule it by what was picked in their own dialog.
+        set(&exact, "exact", &device.into());
+        set(&track, "deviceId", &exact);
     }
     constraints
 }

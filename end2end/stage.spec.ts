@@ -317,36 +317,51 @@ test('over plain http the link can be copied from the dialog too', async ({ serv
 test('nonsense from another page moves nothing', async ({ server, visitor, person }) => {
   const ben = await person('stage');
   const ada = await visitor();
-  // Whatever is sent over a channel passes here.
+  // Whatever is sent over a channel passes here: what follows `after` is overwritten.
   await ada.context.addInitScript(() => {
     const { send } = RTCDataChannel.prototype;
-    const changes = { from: '', to: '' };
-    Object.assign(window, { changes });
+    const change = { after: '', to: '', made: 0 };
+    Object.assign(window, { change });
     RTCDataChannel.prototype.send = function (this: RTCDataChannel, data: never) {
-      const view = data as unknown;
-      if (changes.from && view instanceof Uint8Array) {
-        const text = new TextDecoder('latin1').decode(view);
-        const at = text.indexOf(changes.from);
-        if (at >= 0) view.set(new TextEncoder().encode(changes.to), at);
+      const bytes = data as unknown;
+      if (change.after && bytes instanceof Uint8Array) {
+        const at = new TextDecoder('latin1').decode(bytes).lastIndexOf(change.after);
+        if (at >= 0) {
+          bytes.set(new TextEncoder().encode(change.to), bytes.length - change.to.length);
+          change.made += 1;
+        }
       }
       send.call(this, data);
     } as typeof send;
   });
   await ada.enter(`${server.url}/r/stage`);
   await ada.sees(1);
+  await ada.rename('Ada');
   const id = await ada.id();
-  const change = (from: string, to: string) =>
-    ada.page.evaluate(([from, to]) => {
-      Object.assign((window as unknown as { changes: object }).changes, { from, to });
-    }, [from, to]);
+  await expect(ben.row(id)).toContainText('Ada');
+  const change = (after: string, to: string) =>
+    ada.page.evaluate(([after, to]) => {
+      Object.assign((window as unknown as { change: object }).change, { after, to, made: 0 });
+    }, [after, to]);
+  const made = () => ada.page.evaluate(() => (window as unknown as { change: { made: number } }).change.made);
   const area = await stage(ada).boundingBox();
   if (!area) throw new Error('no stage');
+
   await ada.page.mouse.move(area.x + 100, area.y + 100);
   await expect(cursor(ben, id)).toBeVisible();
-  await change('{"x":', '{"z":');
+  await change('{"x":', '?}');
   await ada.page.mouse.move(area.x + 200, area.y + 100);
   await expect(cursor(ben, id)).toBeHidden();
   await change('', '');
   await ada.page.mouse.move(area.x + 300, area.y + 100);
   await expect(cursor(ben, id)).toBeVisible();
+
+  // There is no such reaction. The one that is known is the first of Ada's that is told.
+  await change('reaction', '9');
+  await reaction(ada, 'Heart').click();
+  expect(await made()).toBe(1);
+  await change('', '');
+  const told = expect(stage(ben).getByRole('status')).toHaveText('Ada: star');
+  await reaction(ada, 'Star').click();
+  await told;
 });

@@ -13,13 +13,17 @@ pub(crate) fn Qr(
     #[prop(optional)]
     label: Option<&'static str>,
 ) -> impl IntoView {
-    let drawing = Memo::new(move |_| text.with(|text| code(text)));
-    let view_box = Signal::derive(move || drawing.with(|drawing| drawing.view_box.clone()));
-    let path = Signal::derive(move || drawing.with(|drawing| drawing.path.clone()));
+    let blank = draw(0, |_, _| false);
+    let (view_box, path) = (RwSignal::new(blank.view_box), RwSignal::new(blank.path));
+    Effect::new(move |_| {
+        let drawing = text.with(|text| code(text));
+        view_box.set(drawing.view_box);
+        path.set(drawing.path);
+    });
     let silent = label.is_none().then_some("true");
     view! {
-        <svg class="qr" viewBox=view_box role="img" aria-label=label aria-hidden=silent shape-rendering="crispEdges">
-            <path d=path/>
+        <svg class="qr" viewBox=move || view_box.get() role="img" aria-label=label aria-hidden=silent shape-rendering="crispEdges">
+            <path d=move || path.get()/>
         </svg>
     }
     .into_any()

@@ -1,5 +1,7 @@
 //! The room's header: where this is, how it is connected, and the way out.
 
+use std::time::Duration;
+
 use converge_p2p::Status;
 use converge_p2p::hooks::use_room;
 use leptos::prelude::*;
@@ -9,6 +11,9 @@ use super::share::Share;
 use super::{Copying, Shared};
 use crate::parts::{Icon, Mark, icon};
 use crate::platform;
+
+/// How long it is said that the link was copied.
+const SAID: Duration = Duration::from_secs(5);
 
 #[component]
 pub(super) fn Header() -> impl IntoView {
@@ -73,6 +78,13 @@ fn Invite() -> impl IntoView {
         spawn_local(async move {
             let copied = platform::copy(link.clone()).await;
             copying.try_set(if copied { Copying::Copied } else { Copying::Shown(link) });
+            // What stands over the room goes away again, unless there is something to do with it.
+            let take_back = move || {
+                if copying.try_get_untracked() == Some(Copying::Copied) {
+                    copying.set(Copying::NotYet);
+                }
+            };
+            set_timeout(take_back, SAID);
         });
     };
     let said = Signal::derive(move || match copying.get() {

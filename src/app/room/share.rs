@@ -40,7 +40,7 @@ fn Invitation() -> impl IntoView {
     let room = use_room();
     let link = StoredValue::new(platform::invite_link().unwrap_or_default());
     let field = NodeRef::<Input>::new();
-    let said = RwSignal::new("");
+    let said = RwSignal::new(String::new());
     let select = move || {
         if let Some(field) = field.try_get_untracked().flatten() {
             field.select();
@@ -48,12 +48,13 @@ fn Invitation() -> impl IntoView {
     };
     let copy = move |_| {
         spawn_local(async move {
-            if platform::copy(link.get_value()).await {
-                said.try_set("Link copied");
+            let text = if platform::copy(link.get_value()).await {
+                "Link copied"
             } else {
-                said.try_set("This browser doesn't let the page copy. The link is selected: copy it by hand.");
                 select();
-            }
+                "This browser doesn't let the page copy. The link is selected: copy it by hand."
+            };
+            said.try_set(text.to_owned());
         });
     };
     let send = move |_| {
@@ -88,7 +89,7 @@ fn Invitation() -> impl IntoView {
                 {send}
             </div>
             <p class="share-said" role="status">
-                {Signal::<&'static str>::from(said)}
+                {Signal::<String>::from(said)}
             </p>
             <Qr text=Signal::stored(link.get_value()) label="QR code of this room's link"/>
             <p class="share-why">"Or point a phone's camera at this."</p>

@@ -4,7 +4,8 @@ mod alone;
 mod cursors;
 mod reactions;
 
-use converge_p2p::hooks::{UsePresence, use_peers, use_presence_slot};
+use converge_p2p::Status;
+use converge_p2p::hooks::{UsePresence, use_peers, use_presence_slot, use_room};
 use leptos::ev::{PointerEvent, visibilitychange};
 use leptos::html;
 use leptos::prelude::*;
@@ -65,6 +66,13 @@ pub(super) fn Stage() -> impl IntoView {
             }
         });
         on_cleanup(move || listener.remove());
+    });
+    let status = use_room().status();
+    Effect::new(move |_| {
+        // Nor one that isn't shown while the room is closed.
+        if matches!(status.get(), Status::Closed(_)) {
+            show(None);
+        }
     });
     let peers = use_peers();
     let class = Signal::derive(move || if peers.with(Vec::is_empty) { "stage alone" } else { "stage" }.to_owned());

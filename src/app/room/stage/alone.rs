@@ -14,7 +14,8 @@ pub(super) fn Alone() -> impl IntoView {
     let link = RwSignal::new(String::new());
     Effect::new(move |_| link.set(platform::invite_link().unwrap_or_default()));
     view! {
-        <div class="alone-card" hidden=accompanied>
+        // Scrolls where the screen is small, by keyboard too.
+        <div class="alone-card" role="group" aria-label="Invitation" tabindex="0" hidden=accompanied>
             <h2 class="alone-heading">"Nobody else is here yet"</h2>
             <p>"Send this link, or point a phone's camera at the code."</p>
             <p class="alone-link">{Signal::<String>::from(link)}</p>

@@ -15,7 +15,8 @@ pub(super) fn Cursors(places: Places) -> impl IntoView {
     let peers = use_peers();
     let ids = Signal::derive(move || peers.get().into_iter().map(|peer| peer.id()).collect());
     let moves = Moves::new();
-    list(ids, move |id| view! { <Cursor id places moves/> }.into_any())
+    view! { <div class="cursors">{list(ids, move |id| view! { <Cursor id places moves/> }.into_any())}</div> }
+        .into_any()
 }
 
 /// An arrow in somebody's colour, with their name. A move of the pointer moves this, and runs nothing else again.

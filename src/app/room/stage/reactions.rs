@@ -249,7 +249,7 @@ mod tests {
     fn a_flood_is_bounded_for_each_and_for_all() {
         let mut air = Air::default();
         let peer = |byte| PeerId::from_bytes([byte; 32]);
-        let mut launch = |air: &mut Air, from| air.launch(from, String::new(), 0, None);
+        let launch = |air: &mut Air, from| air.launch(from, String::new(), 0, None);
         for _ in 0..1000 {
             launch(&mut air, peer(1));
         }

@@ -1,6 +1,9 @@
 // What the benchmarks share: the server, the browser's start, and how figures are made and said.
 import { spawn } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { basename, extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +27,25 @@ export async function serve(...args) {
     server.once('error', failed);
   });
   return { url, stop: () => server.kill() };
+}
+
+/**
+ * Serves what bench/links is built to, and a page with nothing on it but that; from a site of its own, since Chromium lets a
+ * page that Playwright makes up connect to no local address.
+ */
+export async function linksSite() {
+  const types = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
+  const site = createServer(async ({ url }, response) => {
+    try {
+      const type = types[extname(url)];
+      const body = type ? await readFile(join(target, 'bench/links', basename(url))) : '<!doctype html><title>links</title>';
+      response.writeHead(200, { 'content-type': type ?? 'text/html' }).end(body);
+    } catch (error) {
+      response.writeHead(404).end(String(error));
+    }
+  });
+  await once(site.listen(0, '127.0.0.1'), 'listening');
+  return { url: `http://127.0.0.1:${site.address().port}/`, stop: () => site.close() };
 }
 
 export function median(values) {

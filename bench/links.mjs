@@ -1,12 +1,8 @@
 // What a link carries: much data, many small messages, and one at a time to and fro. Beside the same in plain JavaScript
 // on two RTCPeerConnections wired by hand, on the same page, in turn. Prints `RESULT name=value unit`.
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { basename, extname, join } from 'node:path';
 import { chromium } from '@playwright/test';
 import launch from '../end2end/chromium.js';
-import { median, result, serve, target } from './common.mjs';
+import { linksSite, median, result, serve } from './common.mjs';
 
 const ROUNDS = 9;
 // Most of a round trip is threads of the browser waiting for each other: one round says little.
@@ -78,23 +74,11 @@ function raw() {
 
 // What is measured is a page of its own, which the server lets in only if it is told to.
 const server = await serve('--allow-origin', '*');
-// A page with nothing on it but what is measured, from a site of its own: Chromium lets one that Playwright makes up
-// connect to no local address.
-const types = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
-const site = createServer(async ({ url }, response) => {
-  try {
-    const type = types[extname(url)];
-    const body = type ? await readFile(join(target, 'bench/links', basename(url))) : '<!doctype html><title>links</title>';
-    response.writeHead(200, { 'content-type': type ?? 'text/html' }).end(body);
-  } catch (error) {
-    response.writeHead(404).end(String(error));
-  }
-});
-await once(site.listen(0, '127.0.0.1'), 'listening');
+const site = await linksSite();
 const browser = await chromium.launch(launch);
 try {
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  await page.goto(site.url);
   await page.evaluate(`globalThis.raw = (${raw})()`);
   await page.evaluate(async (server) => {
     const converge = await import('/links.js');
@@ -145,6 +129,6 @@ try {
   result('raw_rtt_us', (trips.theirs / TRIPS) * 1000, 0, 'µs');
 } finally {
   await browser.close();
-  site.close();
+  site.stop();
   server.stop();
 }

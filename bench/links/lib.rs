@@ -1,9 +1,13 @@
-//! Two members of a room on one page. The page holds the clock.
+//! Members of a room on one page: two that talk to each other, or a crowd that somebody else's page looks at. The page holds
+//! the clock.
 
-use converge_p2p::{Channel, Client, Identity, Lane, Messages, Options, PeerId, PeerState, Raw};
+use converge_p2p::{Channel, Client, Codec, Identity, Json, Lane, Messages, Options, Payload, PeerId, PeerState, Raw};
 use futures_util::StreamExt;
 use futures_util::future::try_join;
 use wasm_bindgen::prelude::*;
+
+/// The page's pointers are JSON.
+const JSON: u8 = <Json as Codec<()>>::TAG;
 
 type Bytes = Channel<Vec<u8>, Raw>;
 
@@ -101,4 +105,41 @@ async fn linked(client: &Client, peer: PeerId) -> Result<(), JsError> {
 async fn next(messages: &mut Messages<Vec<u8>, Raw>) -> Result<Vec<u8>, JsError> {
     let message = messages.next().await.ok_or_else(|| JsError::new("the room is closed"))?;
     Ok(message?.value)
+}
+
+/// Members who move their pointers in a room of converge's own page.
+#[wasm_bindgen]
+pub struct Crowd {
+    members: Vec<Client>,
+}
+
+#[wasm_bindgen]
+impl Crowd {
+    /// Joins so many, and waits until each is linked to the one who was there before.
+    pub async fn join(topic: String, server: String, count: u8) -> Result<Crowd, JsError> {
+        let mut members = Vec::new();
+        for number in 1..=count {
+            let identity = Identity::from_secret(&[number; 32], 1);
+            let options = Options::new(topic.as_str()).server(server.as_str()).identity(identity);
+            members.push(Client::join(options)?);
+        }
+        for member in &members {
+            let mut events = member.events();
+            while !member.peers().iter().any(|(_, state)| *state == PeerState::Connected) {
+                events.next().await.ok_or_else(|| JsError::new("the room is closed"))?;
+            }
+        }
+        Ok(Self { members })
+    }
+
+    /// Moves every pointer a step on its circle.
+    pub fn step(&self, step: u32) -> Result<(), JsError> {
+        for (number, member) in (0..).zip(&self.members) {
+            let angle = f64::from(step) / 30.0 + f64::from(number);
+            let place = |part: f64| (32_768.0 + 30_000.0 * part) as u16;
+            let value = format!("{{\"x\":{},\"y\":{}}}", place(angle.cos()), place(angle.sin()));
+            member.set_presence("cursor", Some(Payload { codec: JSON, bytes: value.into_bytes() }))?;
+        }
+        Ok(())
+    }
 }

@@ -232,12 +232,14 @@ pub(crate) async fn devices() -> Result<Vec<Device>, MediaError> {
 }
 
 /// Calls `tell` whenever a device comes or goes, until dropped. None where there are no devices to speak of.
+#[cfg(feature = "hooks")]
 pub(crate) fn on_devices(tell: impl Fn() + 'static) -> Option<DeviceWatch> {
     let devices = capture::devices().ok()?;
     Some(DeviceWatch { _listener: SendWrapper::new(Listener::new(&devices, "devicechange", move |_| tell())) })
 }
 
 /// See [`on_devices`].
+#[cfg(feature = "hooks")]
 pub(crate) struct DeviceWatch {
     _listener: SendWrapper<Listener>,
 }

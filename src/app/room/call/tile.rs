@@ -1,7 +1,7 @@
 //! One stream.
 
-use converge_p2p::hooks::{UseMedia, use_player, use_room};
-use converge_p2p::{PeerId, Stream, StreamId, StreamKind};
+use converge_p2p::hooks::{UseMedia, use_peers, use_player, use_room};
+use converge_p2p::{MAX_VIEWERS, PeerId, Stream, StreamId, StreamKind};
 use leptos::html::Video;
 use leptos::prelude::*;
 
@@ -37,7 +37,7 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
         }
     });
     let blocked = use_player(owner, id, video);
-    let speaking = media.is_speaking(owner);
+    let (speaking, others) = (media.is_speaking(owner), use_peers());
     let name = name_of(owner);
     let label = Signal::derive(move || label(&name.get(), kind, own));
     let class = Signal::derive(move || {
@@ -46,6 +46,8 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
     });
     let state = Signal::derive(move || {
         let text = stream.with(|stream| match stream {
+            // Those who came last don't get it, or nobody would see anything.
+            Some(stream) if !stream.live && others.with(Vec::len) > MAX_VIEWERS => "too many are here to see it",
             Some(stream) if !stream.live => "on its way…",
             Some(stream) if stream.paused => "paused",
             _ if blocked.get() => "Touch the page to hear it",

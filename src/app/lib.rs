@@ -15,6 +15,7 @@ mod platform;
 mod room;
 mod words;
 
+use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::*;
 use leptos_router::components::*;
@@ -40,6 +41,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f7f9"/>
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#131318"/>
                 <link rel="icon" type="image/png" href="/favicon.png"/>
+                <script nonce=use_nonce() inner_html=parts::theme::SCRIPT></script>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options=options.clone() islands=true/>
                 <HashedStylesheet options id="leptos"/>

@@ -2,8 +2,9 @@
 //! makes sense.
 
 pub(crate) use imp::{
-    can_share, copy, go_to, has_devices, invite_link, now, page_is_hidden, place_in, remember_device, remember_name,
-    remember_token, remembered_device, remembered_name, remembered_token, share, take_files,
+    can_share, copy, files_with, go_to, has_devices, invite_link, now, page_is_hidden, place_in, remember_device,
+    remember_name, remember_token, remembered_device, remembered_name, remembered_theme, remembered_token, set_theme,
+    set_title_count, share, take_files,
 };
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
@@ -13,8 +14,22 @@ pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
 
+/// A time, in the ways in which pages show it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Hours and minutes.
+    pub(crate) clock: String,
+    /// For programs.
+    pub(crate) iso: String,
+    /// As people here write it, whole.
+    pub(crate) exact: String,
+    /// Since 1970.
+    pub(crate) millis: u64,
+}
+
 #[cfg(target_family = "wasm")]
 mod imp {
+    use super::Moment;
     use converge_p2p::LocalFile;
     use js_sys::{Date, Function, Object, Promise, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
@@ -23,6 +38,7 @@ mod imp {
 
     const NAME: &str = "converge:name";
     const DEVICE: &str = "converge:device:";
+    const THEME: &str = "converge:theme";
     const TOKEN: &str = "converge:token:";
 
     /// Loads another page of this site.
@@ -39,10 +55,58 @@ mod imp {
         Some(format!("{}{}", location.origin().ok()?, location.pathname().ok()?))
     }
 
-    /// The time of day, hours and minutes.
-    pub(crate) fn now() -> String {
+    /// The time now.
+    pub(crate) fn now() -> Moment {
         let now = Date::new_0();
-        format!("{:02}:{:02}", now.get_hours(), now.get_minutes())
+        Moment {
+            clock: format!("{:02}:{:02}", now.get_hours(), now.get_minutes()),
+            iso: now.to_iso_string().into(),
+            exact: now.to_locale_string("default", &JsValue::UNDEFINED).into(),
+            // Whole, and positive for a while.
+            millis: now.get_time() as u64,
+        }
+    }
+
+    /// Puts a number before the document's title, or takes it away.
+    pub(crate) fn set_title_count(count: u32) {
+        let Some(document) = window().and_then(|window| window.document()) else { return };
+        let title = document.title();
+        let bare = match title.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
+            Some((digits, bare)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => bare,
+            _ => &title,
+        };
+        let new = if count > 0 { format!("({count}) {bare}") } else { bare.to_owned() };
+        if new != title {
+            document.set_title(&new);
+        }
+    }
+
+    /// The files that are pasted or dropped with an event.
+    pub(crate) fn files_with(event: &web_sys::Event) -> Vec<LocalFile> {
+        let get = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok().filter(JsValue::is_object);
+        let data = get(event, "clipboardData").or_else(|| get(event, "dataTransfer"));
+        let files = data.and_then(|data| get(&data, "files")).map(JsCast::unchecked_into::<web_sys::FileList>);
+        let files = files.map(|files| (0..files.length()).filter_map(|n| files.get(n)).collect::<Vec<_>>());
+        files.unwrap_or_default().into_iter().map(LocalFile::from).collect()
+    }
+
+    /// The theme that this person has chosen.
+    pub(crate) fn remembered_theme() -> Option<String> {
+        storage()?.get_item(THEME).ok().flatten()
+    }
+
+    /// Shows the page in a theme, and keeps it for the next visit; an empty one is the device's.
+    pub(crate) fn set_theme(theme: &str) {
+        if let Some(storage) = storage() {
+            // Where that is not allowed, it lasts as long as the page.
+            let _ = storage.set_item(THEME, theme);
+        }
+        if let Some(root) =
+            window().and_then(|window| window.document()).and_then(|document| document.document_element())
+        {
+            // Refused only for what is no name.
+            let _ = root.set_attribute("data-theme", theme);
+        }
     }
 
     /// Copies a text; false where the browser doesn't let a page do so.
@@ -176,6 +240,7 @@ mod imp {
 
 #[cfg(not(target_family = "wasm"))]
 mod imp {
+    use super::Moment;
     use converge_p2p::LocalFile;
     use leptos::web_sys::{Element, HtmlInputElement};
 
@@ -185,9 +250,21 @@ mod imp {
         None
     }
 
-    pub(crate) fn now() -> String {
-        String::new()
+    pub(crate) fn now() -> Moment {
+        Moment::default()
     }
+
+    pub(crate) fn set_title_count(_count: u32) {}
+
+    pub(crate) fn files_with(_event: &leptos::web_sys::Event) -> Vec<LocalFile> {
+        Vec::new()
+    }
+
+    pub(crate) fn remembered_theme() -> Option<String> {
+        None
+    }
+
+    pub(crate) fn set_theme(_theme: &str) {}
 
     pub(crate) async fn copy(_text: String) -> bool {
         false

@@ -32,6 +32,17 @@ pub(crate) const SETTINGS: &str = "M4 8h9M17 8h3M15 5.5v5M4 16h3M11 16h9M9 13.5v
 /// A loudspeaker.
 pub(crate) const SOUND: &str = "M4 10v4h4l5 4V6l-5 4zM16.5 9a4 4 0 0 1 0 6M19 6.5a8 8 0 0 1 0 11";
 
+/// A circle, half of it filled.
+pub(crate) const HALF: &str = "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16M14 5v14M16 6v12M18 8v8";
+/// A sun.
+pub(crate) const SUN: &str = "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M5 19l1.4-1.4M17.6 6.4 19 5";
+/// A moon.
+pub(crate) const MOON: &str = "M20 14A8.5 8.5 0 0 1 10 4a8.5 8.5 0 1 0 10 10z";
+/// A keyboard.
+pub(crate) const KEYBOARD: &str = "M3 7h18v10H3zM7 10.5h.01M11 10.5h.01M15 10.5h.01M8 14h8";
+/// A bell.
+pub(crate) const BELL: &str = "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4";
+
 /// Lines in the colour of the text around them. Says nothing to those who don't see it: the button has a name.
 #[component]
 pub(crate) fn Icon(

@@ -6,6 +6,7 @@ mod dialog;
 pub(crate) mod icon;
 mod list;
 mod qr;
+pub(crate) mod theme;
 
 pub(crate) use avatar::{Avatar, tint};
 pub(crate) use brand::{Brand, Mark};
@@ -13,3 +14,4 @@ pub(crate) use dialog::Dialog;
 pub(crate) use icon::Icon;
 pub(crate) use list::list;
 pub(crate) use qr::Qr;
+pub(crate) use theme::ThemeButton;

@@ -1,26 +1,33 @@
 //! The messages and the field to write them in.
 
 mod composer;
+mod delivery;
+mod links;
 mod log;
 mod transfers;
 
 use std::sync::Arc;
 
-use converge_p2p::hooks::{use_channel, use_presence, use_room};
-use converge_p2p::{Activity, Event, PeerId};
+use converge_p2p::hooks::{use_channel, use_peers, use_presence, use_room, use_transfers};
+use converge_p2p::{Activity, Event, LocalFile, PeerId};
+use leptos::ev::{ClipboardEvent, DragEvent};
 use leptos::html::Button;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::composer::Composer;
+use self::composer::{Composer, send_files};
+use self::delivery::Deliveries;
 use self::log::Log;
 use self::transfers::Transfers;
 use super::{Profile, Shared};
-use crate::platform;
+use crate::platform::{self, Moment};
 
 /// What travels: text now, more kinds later. JSON, so that a page written in any language can take part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Said {
+    /// Names it among its sender's, for acknowledgements; 0 from a page that wants none.
+    #[serde(default)]
+    id: u32,
     text: String,
 }
 
@@ -34,7 +41,9 @@ struct Line {
     /// To whom it was, where it was to one.
     direct: String,
     mine: bool,
-    time: String,
+    at: Moment,
+    /// Who has it, of one's own.
+    delivery: Option<RwSignal<String>>,
 }
 
 /// Older lines are let go.
@@ -45,7 +54,14 @@ const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What has been said in this room. Small and `Copy`.
 #[derive(Clone, Copy)]
-pub(super) struct Lines(RwSignal<Kept>);
+pub(super) struct Lines {
+    kept: RwSignal<Kept>,
+    unread: RwSignal<u32>,
+    /// Where what this person has not seen yet begins; stays until something comes that they see come.
+    new_from: RwSignal<Option<u64>>,
+    /// The end of the log is in view.
+    seen: StoredValue<bool>,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -68,22 +84,49 @@ impl Kept {
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
-        Self(RwSignal::new(Kept::default()))
+    pub(super) fn new(unread: RwSignal<u32>) -> Self {
+        Self {
+            kept: RwSignal::new(Kept::default()),
+            unread,
+            new_from: RwSignal::new(None),
+            seen: StoredValue::new(true),
+        }
     }
 
     fn push(self, mut line: Line) {
-        line.time = platform::now();
-        self.0.update(|kept| kept.push(line));
+        line.at = platform::now();
+        let mine = line.mine;
+        let number = self.kept.try_update(|kept| {
+            kept.push(line);
+            kept.gone + kept.lines.len() as u64 - 1
+        });
+        if mine || self.seen.get_value() {
+            if self.new_from.with_untracked(Option::is_some) {
+                self.new_from.set(None);
+            }
+        } else {
+            self.unread.update(|unread| *unread += 1);
+            if self.new_from.with_untracked(Option::is_none) {
+                self.new_from.set(number);
+            }
+        }
+    }
+
+    /// Whether the newest line is before this person's eyes.
+    fn set_seen(self, seen: bool) {
+        self.seen.set_value(seen);
+        if seen && self.unread.get_untracked() > 0 {
+            self.unread.set(0);
+        }
     }
 
     /// The numbers of the lines that are kept; none is used twice.
     fn numbers(self) -> Vec<u64> {
-        self.0.with(|kept| (kept.gone..kept.gone + kept.lines.len() as u64).collect())
+        self.kept.with(|kept| (kept.gone..kept.gone + kept.lines.len() as u64).collect())
     }
 
     fn line(self, number: u64) -> Option<Line> {
-        self.0.with_untracked(|kept| kept.lines.get(usize::try_from(number.checked_sub(kept.gone)?).ok()?).cloned())
+        self.kept.with_untracked(|kept| kept.lines.get(usize::try_from(number.checked_sub(kept.gone)?).ok()?).cloned())
     }
 }
 
@@ -92,15 +135,18 @@ pub(super) fn Chat() -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
     let channel = use_channel::<Said>("chat");
-    let Shared { lines, problem, .. } = Shared::get();
+    let Shared { lines, problem, to, .. } = Shared::get();
+    let deliveries = Deliveries::new();
     let attach = NodeRef::<Button>::new();
     let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
 
     channel.on_message(move |message| {
         let name = name_of(message.from);
         let direct = if message.direct { "direct, to you" } else { "" }.to_owned();
-        let time = String::new();
-        lines.push(Line { from: message.from, name, text: message.value.text.into(), direct, mine: false, time });
+        let Said { id, text } = message.value;
+        deliveries.shown(message.from, id);
+        let at = Moment::default();
+        lines.push(Line { from: message.from, name, text: text.into(), direct, mine: false, at, delivery: None });
     });
     // Whom nothing gets through to, and how that was said: it is taken back when something does.
     let stalled = StoredValue::new(None::<(PeerId, String)>);
@@ -132,11 +178,39 @@ pub(super) fn Chat() -> impl IntoView {
         }
     });
 
+    let (transfers, peers) = (use_transfers(), use_peers());
+    let send = move |files: Vec<LocalFile>| send_files(transfers, peers, to.get_untracked(), problem, files);
+    // Files are taken from wherever people are used to put them.
+    let dropping = RwSignal::new(false);
+    let class = Signal::derive(move || if dropping.get() { "chat dropping" } else { "chat" }.to_owned());
+    let over = move |event: DragEvent| {
+        event.prevent_default();
+        dropping.set(true);
+    };
+    let dropped = move |event: DragEvent| {
+        event.prevent_default();
+        dropping.set(false);
+        send(platform::files_with(&event));
+    };
+    let pasted = move |event: ClipboardEvent| {
+        let files = platform::files_with(&event);
+        if !files.is_empty() {
+            event.prevent_default();
+            send(files);
+        }
+    };
     view! {
-        <section class="chat" aria-label="Chat">
+        <section
+            class=class
+            aria-label="Chat"
+            on:dragover=over
+            on:dragleave=move |_| dropping.set(false)
+            on:drop=dropped
+            on:paste=pasted
+        >
             <Log/>
             <Transfers attach/>
-            <Composer channel attach/>
+            <Composer channel attach deliveries/>
         </section>
     }
     .into_any()
@@ -157,17 +231,46 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_comes_unseen_is_counted_until_it_is_seen() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let unread = RwSignal::new(0);
+            let lines = Lines::new(unread);
+            let line = |mine| Line {
+                from: PeerId::from_bytes([1; 32]),
+                name: String::new(),
+                text: "".into(),
+                direct: String::new(),
+                mine,
+                at: Moment::default(),
+                delivery: None,
+            };
+            lines.push(line(false));
+            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, None));
+            lines.set_seen(false);
+            lines.push(line(false));
+            lines.push(line(false));
+            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (2, Some(1)));
+            lines.set_seen(true);
+            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, Some(1)), "the mark stays");
+            lines.push(line(false));
+            assert_eq!(lines.new_from.get_untracked(), None);
+        });
+    }
+
+    #[test]
     fn old_lines_are_let_go_and_numbers_are_never_used_twice() {
         let owner = Owner::new();
         owner.with(|| {
-            let lines = Lines::new();
+            let lines = Lines::new(RwSignal::new(0));
             let line = |text: u64| Line {
                 from: PeerId::from_bytes([1; 32]),
                 name: String::new(),
                 text: text.to_string().into(),
                 direct: String::new(),
                 mine: false,
-                time: String::new(),
+                at: Moment::default(),
+                delivery: None,
             };
             for text in 0..MAX_LINES as u64 + 3 {
                 lines.push(line(text));

@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 
 use super::share::Share;
 use super::{Copying, Shared};
-use crate::parts::{Icon, Mark, icon};
+use crate::parts::{Icon, Mark, ThemeButton, icon};
 use crate::platform;
 
 /// How long it is said that the link was copied.
@@ -26,6 +26,7 @@ pub(super) fn Header() -> impl IntoView {
             <Connection/>
             <Invite/>
             <Share/>
+            <ThemeButton/>
             <Leave/>
         </header>
     }

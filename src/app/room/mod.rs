@@ -94,14 +94,15 @@ struct Shared {
 
 impl Shared {
     fn new() -> Self {
+        let unread = RwSignal::new(0);
         Self {
-            lines: Lines::new(),
+            lines: Lines::new(unread),
             to: RwSignal::new(None),
             problem: RwSignal::new(String::new()),
             copying: RwSignal::new(Copying::NotYet),
             panel: PanelState::new(),
             tab: RwSignal::new(Tab::Chat),
-            unread: RwSignal::new(0),
+            unread,
             token: RwSignal::new(None),
             ready: RwSignal::new(false),
         }

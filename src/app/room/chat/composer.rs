@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use converge_p2p::hooks::{Peer, UseChannel, use_peers, use_presence, use_room, use_transfers};
-use converge_p2p::{PeerId, SendError};
+use converge_p2p::hooks::{Peer, UseChannel, UseTransfers, use_peers, use_presence, use_room, use_transfers};
+use converge_p2p::{LocalFile, PeerId, SendError};
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::html::{Button, Input, Select, Textarea};
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 
-use super::{Line, Profile, Said, Shared};
+use super::{Deliveries, Line, Profile, Said, Shared};
 use crate::parts::list;
-use crate::platform;
+use crate::platform::{self, Moment};
 use crate::room::name_of;
 use crate::words;
 
@@ -19,11 +19,12 @@ use crate::words;
 const TYPING_PAUSE: Duration = Duration::from_secs(4);
 
 #[component]
-pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>) -> impl IntoView {
+pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliveries: Deliveries) -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
     let Shared { lines, problem, to, ready, .. } = Shared::get();
     let asleep = Signal::derive(move || !ready.get());
+    let peers = use_peers();
     let field = NodeRef::<Textarea>::new();
     let typing = Typing::new(profiles.mine());
     let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
@@ -36,7 +37,11 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>) -> im
         if text.trim().is_empty() {
             return;
         }
-        let said = Said { text };
+        let said = Said { id: deliveries.next(), text };
+        let receivers: Vec<PeerId> = match to.get_untracked() {
+            Some(peer) => vec![peer],
+            None => peers.get_untracked().into_iter().map(Peer::id).collect(),
+        };
         let sent = match to.get_untracked() {
             Some(peer) => channel.send_to(peer, &said),
             None => channel.broadcast(&said),
@@ -45,8 +50,10 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>) -> im
             Ok(()) => {
                 let direct = to.get_untracked().map(|peer| format!("direct, to {}", name_of(peer)));
                 let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), from));
-                let (text, direct, time) = (said.text.into(), direct.unwrap_or_default(), String::new());
-                lines.push(Line { from, name, text, direct, mine: true, time });
+                let (text, direct, at) = (said.text.into(), direct.unwrap_or_default(), Moment::default());
+                let receivers = receivers.into_iter().map(|peer| (peer, name_of(peer))).collect();
+                let delivery = Some(deliveries.sent(said.id, receivers));
+                lines.push(Line { from, name, text, direct, mine: true, at, delivery });
                 field.set_value("");
                 problem.set(String::new());
             }
@@ -111,6 +118,29 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>) -> im
     .into_any()
 }
 
+/// Offers files to whom messages go.
+pub(super) fn send_files(
+    transfers: UseTransfers,
+    peers: Signal<Vec<Peer>>,
+    to: Option<PeerId>,
+    problem: RwSignal<String>,
+    files: Vec<LocalFile>,
+) {
+    if files.is_empty() {
+        return;
+    }
+    if to.is_none() && peers.with_untracked(Vec::is_empty) {
+        return problem.set("Not sent: nobody else is here. Attach the file again when somebody is.".to_owned());
+    }
+    problem.set(String::new());
+    for file in files {
+        let name = file.name().to_owned();
+        if let Err(error) = transfers.send(to, file) {
+            problem.set(format!("{name} was not sent: {error}."));
+        }
+    }
+}
+
 /// Files go to whom messages go.
 #[component]
 fn Attach(button: NodeRef<Button>) -> impl IntoView {
@@ -125,20 +155,7 @@ fn Attach(button: NodeRef<Button>) -> impl IntoView {
     };
     let chosen = move |_| {
         let files = field.get_untracked().map(|field| platform::take_files(&field)).unwrap_or_default();
-        if files.is_empty() {
-            return;
-        }
-        let to = to.get_untracked();
-        if to.is_none() && peers.with_untracked(Vec::is_empty) {
-            return problem.set("Not sent: nobody else is here. Attach the file again when somebody is.".to_owned());
-        }
-        problem.set(String::new());
-        for file in files {
-            let name = file.name().to_owned();
-            if let Err(error) = transfers.send(to, file) {
-                problem.set(format!("{name} was not sent: {error}."));
-            }
-        }
+        send_files(transfers, peers, to.get_untracked(), problem, files);
     };
     view! {
         <div class="attach">

@@ -1,15 +1,19 @@
 //! What has been said.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use converge_p2p::hooks::{use_peers, use_transfers};
+use leptos::ev::{resize, visibilitychange};
 use leptos::html::{Div, P};
 use leptos::prelude::*;
 
 use super::Line;
+use super::links::{Piece, pieces};
 use crate::parts::{Avatar, list};
+use crate::platform::{self, Moment};
 use crate::room::Shared;
-use crate::{platform, words};
+use crate::words;
 
 /// Whoever is within this many pixels of the end wants to stay there.
 const AT_END_PX: i32 = 40;
@@ -17,62 +21,149 @@ const AT_END_PX: i32 = 40;
 /// A longer text is shown up to this many characters at first: laying out megabytes takes a browser a while.
 const SHOWN_CHARS: usize = 4000;
 
+/// How often times are said anew.
+const TICK: Duration = Duration::from_secs(30);
+
 #[component]
 pub(super) fn Log() -> impl IntoView {
-    let lines = Shared::get().lines;
+    let Shared { lines, unread, tab, .. } = Shared::get();
     let log = NodeRef::<Div>::new();
     let at_end = StoredValue::new(true);
-    let scrolled = move |_| {
-        if let Some(log) = log.get_untracked() {
-            at_end.set_value(log.scroll_height() - log.scroll_top() - log.client_height() <= AT_END_PX);
+    // Whether the newest line can be seen: it is not while another part of the room, or another page, stands before it.
+    let look = move || {
+        if let Some(log) = log.try_get_untracked().flatten() {
+            lines.set_seen(at_end.get_value() && log.client_height() > 0 && !platform::page_is_hidden());
         }
+    };
+    let scrolled = move |_| {
+        if let Some(log) = log.get_untracked()
+            && log.client_height() > 0
+        {
+            at_end.set_value(log.scroll_height() - log.scroll_top() - log.client_height() <= AT_END_PX);
+            look();
+        }
+    };
+    let to_end = move || {
+        // After the rows have been laid out.
+        request_animation_frame(move || {
+            if let Some(log) = log.try_get_untracked().flatten() {
+                log.set_scroll_top(log.scroll_height());
+                look();
+            }
+        });
     };
     let numbers = Signal::derive(move || lines.numbers());
     let transfers = use_transfers().list();
     Effect::new(move |_| {
-        // These take some of the log's place.
+        // These take some of the log's place, or give it one.
         transfers.track();
+        tab.track();
         let last = numbers.get().pop().and_then(|number| lines.line(number));
         if last.is_some_and(|line| line.mine) || at_end.get_value() {
-            // After the rows have been laid out.
-            request_animation_frame(move || {
-                if let Some(log) = log.try_get_untracked().flatten() {
-                    log.set_scroll_top(log.scroll_height());
-                }
-            });
+            to_end();
+        } else {
+            request_animation_frame(look);
         }
     });
+    let now = RwSignal::new(0);
+    Effect::new(move |_| {
+        let seen = window_event_listener(visibilitychange, move |_| {
+            look();
+            platform::set_title_count(if platform::page_is_hidden() { unread.get_untracked() } else { 0 });
+        });
+        let resized = window_event_listener(resize, move |_| look());
+        on_cleanup(move || {
+            seen.remove();
+            resized.remove();
+        });
+        // Refused by no browser; without it times stay what they were.
+        if let Ok(ticking) = set_interval_with_handle(move || now.set(platform::now().millis), TICK) {
+            on_cleanup(move || ticking.clear());
+        }
+    });
+    Effect::new(move |_| {
+        let unread = unread.get();
+        platform::set_title_count(if platform::page_is_hidden() { unread } else { 0 });
+    });
+    let none_unread = Signal::derive(move || unread.get() == 0);
+    let jump = Signal::derive(move || match unread.get() {
+        1 => "1 new message".to_owned(),
+        count => format!("{count} new messages"),
+    });
     view! {
-        <div class="log" role="log" aria-label="Messages" tabindex="0" node_ref=log on:scroll=scrolled>
-            <Empty numbers/>
-            {list(numbers, move |number| lines.line(number).map(|line| view! { <Row line/> }).into_any())}
+        <div class="log-frame">
+            <div class="log" role="log" aria-label="Messages" tabindex="0" node_ref=log on:scroll=scrolled>
+                <Empty numbers/>
+                {list(numbers, move |number| {
+                    lines.line(number).map(|line| view! { <Row line number now/> }).into_any()
+                })}
+            </div>
+            <button class="button log-jump" type="button" hidden=none_unread on:click=move |_| to_end()>
+                {jump}
+            </button>
         </div>
     }
     .into_any()
 }
 
 #[component]
-fn Row(line: Line) -> impl IntoView {
+fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
+    let new_from = Shared::get().lines.new_from;
+    let not_first = Signal::derive(move || new_from.get() != Some(number));
+    let Moment { clock, iso, exact, millis } = line.at;
+    let time = Signal::derive(move || when(now.get().saturating_sub(millis), &clock));
     view! {
+        <p class="message-new" hidden=not_first>
+            "New messages"
+        </p>
         <article class="message">
             <Avatar peer=Signal::stored(Some(line.from))/>
             <div class="message-body">
                 <p class="message-head">
                     <span class="message-name">{line.name}</span>
                     <span class="message-direct">{line.direct}</span>
-                    <time class="message-time">{line.time}</time>
+                    <time class="message-time" datetime=iso title=exact>
+                        {time}
+                    </time>
                 </p>
                 <Text text=line.text/>
+                {line.delivery.map(|said| view! { <p class="message-delivery">{said}</p> })}
             </div>
         </article>
     }
+}
+
+/// When something was said, so many milliseconds ago, at that time of day.
+fn when(ago: u64, clock: &str) -> String {
+    match ago / 60_000 {
+        0 => "just now".to_owned(),
+        minutes @ 1..60 => format!("{minutes} min ago"),
+        _ => clock.to_owned(),
+    }
+}
+
+/// A text with what are addresses in it as links, which open beside the room and tell nobody of it.
+fn linked(text: &str) -> AnyView {
+    let pieces = pieces(text).into_iter().map(|piece| match piece {
+        Piece::Text(text) => text.to_owned().into_any(),
+        Piece::Link(address) => {
+            let (address, target) = (address.to_owned(), address.to_owned());
+            view! {
+                <a href=target target="_blank" rel="noopener noreferrer nofollow">
+                    {address}
+                </a>
+            }
+            .into_any()
+        }
+    });
+    pieces.collect::<Vec<_>>().into_any()
 }
 
 /// The text, or so much of it as can be shown at once and a button for the rest.
 #[component]
 fn Text(text: Arc<str>) -> impl IntoView {
     let Some(beginning) = shortened(&text).map(str::to_owned) else {
-        return view! { <p class="message-text">{text.to_string()}</p> }.into_any();
+        return view! { <p class="message-text">{linked(&text)}</p> }.into_any();
     };
     let label = format!("Show all ({})", words::size(text.len() as u64));
     let shown = RwSignal::new(beginning);
@@ -89,7 +180,7 @@ fn Text(text: Arc<str>) -> impl IntoView {
     let class = Signal::derive(move || if all.get() { "message-text" } else { "message-text cut" }.to_owned());
     view! {
         <p class=class tabindex="-1" node_ref=field>
-            {Signal::<String>::from(shown)}
+            {move || linked(&shown.get())}
         </p>
         <button class="button" type="button" hidden=all on:click=show_all>
             {label}
@@ -115,7 +206,7 @@ fn Empty(numbers: Signal<Vec<u64>>) -> impl IntoView {
     let not_quiet = Signal::derive(move || !quiet.get() || alone.get());
     view! {
         <div class="empty" hidden=not_alone>
-            <p class="empty-heading">"Nobody else is here yet"</p>
+            <p class="empty-heading">"Nobody to talk to yet"</p>
             <p>"Send them this link, or open it in a second tab:"</p>
             <p class="empty-link">{Signal::<String>::from(link)}</p>
         </div>
@@ -128,6 +219,14 @@ fn Empty(numbers: Signal<Vec<u64>>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_told_by_the_minute_and_then_by_the_clock() {
+        assert_eq!(when(0, "12:30"), "just now");
+        assert_eq!(when(59_999, "12:30"), "just now");
+        assert_eq!(when(60_000, "12:30"), "1 min ago");
+        assert_eq!(when(3_600_000, "12:30"), "12:30");
+    }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {

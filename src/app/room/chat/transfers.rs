@@ -53,7 +53,8 @@ fn Announcement() -> impl IntoView {
 #[component]
 fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
     let transfers = use_transfers();
-    let Transfer { id, peer, outgoing, name, size, .. } = first;
+    let Transfer { id, peer, outgoing, size, .. } = first;
+    let name = first.name.clone();
     let transfer = transfers.get(id);
     let row = NodeRef::<Li>::new();
 
@@ -93,6 +94,14 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
         arrived.then(|| transfers.saved(id)).flatten()
     });
     let not_saved = Signal::derive(move || saved.with(Option::is_none));
+    let preview = is_picture(&first.mime).then(|| {
+        let alt = name.clone();
+        let shown = move || {
+            let alt = alt.clone();
+            saved.get().map(|url| view! { <img class="transfer-preview" src=url alt=alt/> })
+        };
+        view! { <div class="transfer-picture">{shown}</div> }.into_any()
+    });
     view! {
         <li class="transfer" data-state=text(|it| word(&it.state).to_owned()) tabindex="-1" node_ref=row>
             <p class="transfer-file">
@@ -112,6 +121,7 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
                 max=size.max(1).to_string()
                 value=text(|it| done(it).to_string())
             ></progress>
+            {preview}
             <div class="transfer-actions">
                 {button("Accept", "button primary", unless(is_offered_here), UseTransfers::accept)}
                 {button("Decline", "button", unless(is_offered_here), UseTransfers::decline)}
@@ -132,6 +142,11 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+/// Whether a file is shown once it is there: pictures that are nothing else. An SVG is a document.
+fn is_picture(mime: &str) -> bool {
+    ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"].contains(&mime)
 }
 
 /// Whether it is this person's to say if they want it.

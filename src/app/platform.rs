@@ -2,8 +2,9 @@
 //! makes sense.
 
 pub(crate) use imp::{
-    can_share, copy, files_with, go_to, has_devices, invite_link, now, page_is_hidden, place_in, remember_device,
-    remember_name, remember_token, remembered_device, remembered_name, remembered_theme, remembered_token, set_theme,
+    beep, can_share, copy, files_with, focus, go_to, has_devices, invite_link, is_typing, now, page_is_hidden,
+    place_in, remember_device, remember_name, remember_shortcuts, remember_sounds, remember_token, remembered_device,
+    remembered_name, remembered_shortcuts, remembered_sounds, remembered_theme, remembered_token, set_theme,
     set_title_count, share, take_files,
 };
 
@@ -34,10 +35,12 @@ mod imp {
     use js_sys::{Date, Function, Object, Promise, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
     use wasm_bindgen_futures::JsFuture;
-    use web_sys::{Element, HtmlInputElement, HtmlTextAreaElement, Storage, window};
+    use web_sys::{AudioContext, Element, HtmlInputElement, HtmlTextAreaElement, Storage, window};
 
     const NAME: &str = "converge:name";
     const DEVICE: &str = "converge:device:";
+    const SHORTCUTS: &str = "converge:shortcuts";
+    const SOUNDS: &str = "converge:sounds";
     const THEME: &str = "converge:theme";
     const TOKEN: &str = "converge:token:";
 
@@ -90,6 +93,74 @@ mod imp {
         files.unwrap_or_default().into_iter().map(LocalFile::from).collect()
     }
 
+    /// Moves the focus to the element of this id, if there is one and it is shown.
+    pub(crate) fn focus(id: &str) {
+        let element = window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(id));
+        if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = element.focus();
+        }
+    }
+
+    /// Whether a key is meant for what has the focus: a field, or something in a dialog.
+    pub(crate) fn is_typing(event: &web_sys::Event) -> bool {
+        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let taken = |element: web_sys::Element| {
+            element.closest("input, textarea, select, dialog, [contenteditable]").ok().flatten().is_some()
+        };
+        element.is_some_and(taken)
+    }
+
+    fn is_stored(name: &str, value: &str) -> bool {
+        storage().and_then(|storage| storage.get_item(name).ok().flatten()).is_some_and(|stored| stored == value)
+    }
+
+    fn store(name: &str, value: &str) {
+        if let Some(storage) = storage() {
+            // Where that is not allowed, it lasts as long as the page.
+            let _ = storage.set_item(name, value);
+        }
+    }
+
+    /// Whether single keys do something; they do until somebody turns that off.
+    pub(crate) fn remembered_shortcuts() -> bool {
+        !is_stored(SHORTCUTS, "off")
+    }
+
+    pub(crate) fn remember_shortcuts(on: bool) {
+        store(SHORTCUTS, if on { "on" } else { "off" });
+    }
+
+    /// Whether sounds are wanted.
+    pub(crate) fn remembered_sounds() -> bool {
+        is_stored(SOUNDS, "on")
+    }
+
+    pub(crate) fn remember_sounds(on: bool) {
+        store(SOUNDS, if on { "on" } else { "off" });
+    }
+
+    /// A short, quiet tone of this frequency in hertz. Nothing where the browser lets the page make none yet.
+    pub(crate) fn beep(hertz: f32) {
+        thread_local! {
+            // One for the page: browsers allow a few at a time.
+            static CONTEXT: Option<AudioContext> = AudioContext::new().ok();
+        }
+        let play = |context: &AudioContext| {
+            let (oscillator, gain) = (context.create_oscillator()?, context.create_gain()?);
+            let now = context.current_time();
+            oscillator.frequency().set_value(hertz);
+            // Without a slope it would click.
+            gain.gain().set_value_at_time(0.06, now)?;
+            gain.gain().exponential_ramp_to_value_at_time(0.0001, now + 0.25)?;
+            oscillator.connect_with_audio_node(&gain)?;
+            gain.connect_with_audio_node(&context.destination())?;
+            oscillator.start()?;
+            oscillator.stop_with_when(now + 0.25)
+        };
+        // What can't be heard is on the screen.
+        let _ = CONTEXT.with(|context| context.as_ref().map(play));
+    }
+
     /// The theme that this person has chosen.
     pub(crate) fn remembered_theme() -> Option<String> {
         storage()?.get_item(THEME).ok().flatten()
@@ -97,10 +168,7 @@ mod imp {
 
     /// Shows the page in a theme, and keeps it for the next visit; an empty one is the device's.
     pub(crate) fn set_theme(theme: &str) {
-        if let Some(storage) = storage() {
-            // Where that is not allowed, it lasts as long as the page.
-            let _ = storage.set_item(THEME, theme);
-        }
+        store(THEME, theme);
         if let Some(root) =
             window().and_then(|window| window.document()).and_then(|document| document.document_element())
         {
@@ -259,6 +327,26 @@ mod imp {
     pub(crate) fn files_with(_event: &leptos::web_sys::Event) -> Vec<LocalFile> {
         Vec::new()
     }
+
+    pub(crate) fn focus(_id: &str) {}
+
+    pub(crate) fn is_typing(_event: &leptos::web_sys::Event) -> bool {
+        false
+    }
+
+    pub(crate) fn remembered_shortcuts() -> bool {
+        true
+    }
+
+    pub(crate) fn remember_shortcuts(_on: bool) {}
+
+    pub(crate) fn remembered_sounds() -> bool {
+        false
+    }
+
+    pub(crate) fn remember_sounds(_on: bool) {}
+
+    pub(crate) fn beep(_hertz: f32) {}
 
     pub(crate) fn remembered_theme() -> Option<String> {
         None

@@ -5,5 +5,5 @@ mod devices;
 mod tile;
 mod videos;
 
-pub(super) use self::controls::Controls;
+pub(super) use self::controls::{Controls, source};
 pub(super) use self::videos::Videos;

@@ -135,7 +135,7 @@ pub(super) fn Chat() -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
     let channel = use_channel::<Said>("chat");
-    let Shared { lines, problem, to, .. } = Shared::get();
+    let Shared { lines, problem, to, sounds, .. } = Shared::get();
     let deliveries = Deliveries::new();
     let attach = NodeRef::<Button>::new();
     let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
@@ -145,6 +145,9 @@ pub(super) fn Chat() -> impl IntoView {
         let direct = if message.direct { "direct, to you" } else { "" }.to_owned();
         let Said { id, text } = message.value;
         deliveries.shown(message.from, id);
+        if sounds.get_untracked() {
+            platform::beep(659.0);
+        }
         let at = Moment::default();
         lines.push(Line { from: message.from, name, text: text.into(), direct, mine: false, at, delivery: None });
     });

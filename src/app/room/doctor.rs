@@ -7,6 +7,7 @@ use leptos::html::{Button, Section, Textarea};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::mesh::Mesh;
 use super::{Copying, name_of};
 use crate::parts::list;
 use crate::{platform, words};
@@ -75,6 +76,7 @@ pub(crate) fn ConnectionDoctor() -> impl IntoView {
     let not_alone = Signal::derive(move || !peers.with(Vec::is_empty));
     view! {
         <div class="doctor">
+            <Mesh report/>
             <Server report/>
             {list(ids, move |peer| view! { <Person report peer/> }.into_any())}
             <p class="doctor-alone" hidden=not_alone>
@@ -342,7 +344,8 @@ const LINK_FACTS: Facts<LinkReport, 9> = [
     }),
 ];
 
-fn state_words(state: PeerState) -> &'static str {
+/// How a member can be reached, in a word.
+pub(super) fn state_words(state: PeerState) -> &'static str {
     match state {
         PeerState::Connecting => "connecting",
         PeerState::Connected => "connected",

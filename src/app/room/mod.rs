@@ -1,13 +1,17 @@
 //! The room: who is here, and what they say.
 
+mod announce;
 mod bar;
 mod call;
 mod chat;
 mod closed;
 mod doctor;
 mod header;
+mod mesh;
 mod people;
+mod quality;
 mod share;
+mod shortcuts;
 mod stage;
 
 use converge_p2p::hooks::{provide_room, use_media, use_presence, use_room};
@@ -17,6 +21,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 
+use self::announce::Announcements;
 use self::bar::{Bar, Tab};
 use self::chat::{Chat, Lines};
 use self::closed::Closed;
@@ -86,6 +91,8 @@ struct Shared {
     tab: RwSignal<Tab>,
     /// How many messages the others have sent since this person last saw what was said.
     unread: RwSignal<u32>,
+    /// Whether this person wants to hear when somebody comes or writes.
+    sounds: RwSignal<bool>,
     /// What somebody gave to be let in, on a server that asks for it.
     token: RwSignal<Option<String>>,
     /// The page has come to life: before that, buttons can't do anything.
@@ -103,6 +110,7 @@ impl Shared {
             panel: PanelState::new(),
             tab: RwSignal::new(Tab::Chat),
             unread,
+            sounds: RwSignal::new(false),
             token: RwSignal::new(None),
             ready: RwSignal::new(false),
         }
@@ -158,6 +166,7 @@ fn Room(topic: String) -> impl IntoView {
                          that does it comes with this page. Allow JavaScript for this site, then load the page again."
                     </p>
                 </noscript>
+                <Announcements/>
                 <Banner/>
                 <Closed/>
                 // Kept while the room is closed: who joins again finds what was said and what they were writing.

@@ -1,13 +1,17 @@
 //! Who is here, and what they do now.
 
-use converge_p2p::hooks::{use_peers, use_presence, use_room};
+use converge_p2p::hooks::{UseMedia, use_peers, use_presence, use_room};
 use converge_p2p::{Activity, PeerId, PeerState};
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use super::announce::Sounds;
+use super::bar::Tab;
 use super::doctor::activity_words;
-use super::{MAX_NAME_CHARS, Profile, name_of};
-use crate::parts::{Avatar, list};
+use super::quality::Quality;
+use super::shortcuts::Shortcuts;
+use super::{MAX_NAME_CHARS, Profile, Shared, name_of};
+use crate::parts::{Avatar, Icon, icon, list};
 use crate::{platform, words};
 
 #[component]
@@ -25,6 +29,10 @@ pub(super) fn People() -> impl IntoView {
                 <Myself/>
                 {list(ids, |id| view! { <Person id/> }.into_any())}
             </ul>
+            <div class="people-tools">
+                <Sounds/>
+                <Shortcuts/>
+            </div>
         </section>
     }
     .into_any()
@@ -82,8 +90,13 @@ fn Myself() -> impl IntoView {
         None => "You".to_owned(),
     });
     let text = Signal::derive(move || id.get().map(|id| id.to_string()));
-    let state = Signal::stored("you".to_owned());
-    view! { <Row id text name state class=Signal::stored("person".to_owned()) activity=Signal::stored(None)/> }
+    // Whose key is not loaded yet doesn't speak.
+    let media = expect_context::<UseMedia>();
+    let speaking = Memo::new(move |_| id.get().map(|id| media.is_speaking(id)));
+    let speaking = Signal::derive(move || speaking.get().is_some_and(|speaking| speaking.get()));
+    let state = Signal::derive(move || if speaking.get() { "you, speaking" } else { "you" }.to_owned());
+    let class = Signal::derive(move || if speaking.get() { "person speaking" } else { "person" }.to_owned());
+    view! { <Row id text name state class activity=Signal::stored(None) more=().into_any()/> }
 }
 
 #[component]
@@ -91,30 +104,60 @@ fn Person(id: PeerId) -> impl IntoView {
     let profile = use_presence::<Profile>().of(id);
     let peer = use_room().peer(id);
     let (state, activity) = (peer.state(), peer.activity());
+    let speaking = expect_context::<UseMedia>().is_speaking(id);
     let name = name_of(id);
     let doing = Signal::derive(move || {
         let typing = profile.with(|profile| profile.as_ref().is_some_and(|it| it.typing));
-        doing(state.get(), activity.get(), typing).to_owned()
+        doing(state.get(), activity.get(), typing, speaking.get()).to_owned()
     });
     let class = Signal::derive(move || {
         let here = state.get() == PeerState::Connected && activity.get() != Activity::Stale;
-        let class = if here { "person" } else { "person away" };
+        let class = match (here, speaking.get()) {
+            (false, _) => "person away",
+            (true, false) => "person",
+            (true, true) => "person speaking",
+        };
         class.to_owned()
     });
     let activity = Signal::derive(move || Some(activity.get().as_str().to_owned()));
+    let more = view! {
+        <Quality peer=id/>
+        <WriteTo id name/>
+    };
+    let more = more.into_any();
     let (id, text) = (Signal::stored(Some(id)), Signal::stored(Some(id.to_string())));
-    view! { <Row id text name state=doing class activity/> }
+    view! { <Row id text name state=doing class activity more/> }
 }
 
 /// What somebody does, in words; nothing where they are simply here.
-fn doing(state: PeerState, activity: Activity, typing: bool) -> &'static str {
+fn doing(state: PeerState, activity: Activity, typing: bool, speaking: bool) -> &'static str {
     match (state, activity) {
         (PeerState::Connected | PeerState::Connecting, Activity::Stale) => activity_words(Activity::Stale),
+        (PeerState::Connected, _) if speaking => "speaking",
         (PeerState::Connected, _) if typing => "typing…",
         (PeerState::Connected, activity) => activity_words(activity),
         (PeerState::Connecting, _) => "connecting…",
         _ => "unreachable; trying again",
     }
+}
+
+/// Makes the next message one for this person alone.
+#[component]
+fn WriteTo(id: PeerId, name: Signal<String>) -> impl IntoView {
+    let Shared { to, tab, .. } = Shared::get();
+    let label = Signal::derive(move || format!("Write to {}", name.get()));
+    let write = move |_| {
+        to.set(Some(id));
+        tab.set(Tab::Chat);
+        // On a phone the field is not there before.
+        request_animation_frame(|| platform::focus("message"));
+    };
+    view! {
+        <button class="button quiet icon-button person-write" type="button" aria-label=label title=label on:click=write>
+            <Icon path=icon::CHAT/>
+        </button>
+    }
+    .into_any()
 }
 
 #[component]
@@ -125,6 +168,8 @@ fn Row(
     state: Signal<String>,
     class: Signal<String>,
     activity: Signal<Option<String>>,
+    /// Beside who it is.
+    more: AnyView,
 ) -> impl IntoView {
     view! {
         <li class=class data-peer-id=text data-activity=activity>
@@ -133,6 +178,7 @@ fn Row(
                 <span class="person-name">{name}</span>
                 <span class="person-state">{state}</span>
             </div>
+            {more}
         </li>
     }
     .into_any()
@@ -145,14 +191,14 @@ mod tests {
     #[test]
     fn typing_wins_over_idleness_but_not_over_a_lost_link() {
         use Activity::*;
-        let connected = |activity, typing| doing(PeerState::Connected, activity, typing);
+        let connected = |activity, typing| doing(PeerState::Connected, activity, typing, false);
         assert_eq!(connected(Active, false), "");
         assert_eq!(connected(Idle, false), "idle");
         assert_eq!(connected(Hidden, false), "page hidden");
         assert_eq!(connected(Idle, true), "typing…");
         assert_eq!(connected(Stale, true), "reconnecting…");
-        assert_eq!(doing(PeerState::Connecting, Stale, false), "reconnecting…");
-        assert_eq!(doing(PeerState::Connecting, Active, false), "connecting…");
-        assert_eq!(doing(PeerState::Unreachable, Stale, false), "unreachable; trying again");
+        assert_eq!(doing(PeerState::Connecting, Stale, false, false), "reconnecting…");
+        assert_eq!(doing(PeerState::Connecting, Active, false, false), "connecting…");
+        assert_eq!(doing(PeerState::Unreachable, Stale, false, false), "unreachable; trying again");
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn Controls() -> impl IntoView {
 }
 
 /// What is to be shared: of the device that this person has picked.
-pub(super) fn source(kind: StreamKind) -> Source {
+pub(crate) fn source(kind: StreamKind) -> Source {
     let source = match kind {
         StreamKind::Camera => Source::camera(),
         StreamKind::Microphone => Source::microphone(),

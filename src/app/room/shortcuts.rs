@@ -1,0 +1,111 @@
+//! What single keys do, and the list of them.
+
+use converge_p2p::StreamKind;
+use converge_p2p::hooks::UseMedia;
+use leptos::ev::keydown;
+use leptos::prelude::*;
+
+use super::Shared;
+use super::bar::Tab;
+use super::call::source;
+use crate::parts::{Dialog, Icon, icon};
+use crate::platform;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    List,
+    Write,
+    Toggle(StreamKind),
+}
+
+const SHORTCUTS: [(&str, &str, Action); 5] = [
+    ("?", "Show this list", Action::List),
+    ("/", "Write a message", Action::Write),
+    ("v", "Turn the camera on or off", Action::Toggle(StreamKind::Camera)),
+    ("m", "Turn the microphone on or off", Action::Toggle(StreamKind::Microphone)),
+    ("s", "Share a screen, or no longer", Action::Toggle(StreamKind::Screen)),
+];
+
+/// The button, the list it opens, and what the keys do. They can be turned off: who speaks to their computer would press
+/// them by talking (WCAG 2.1.4).
+#[component]
+pub(super) fn Shortcuts() -> impl IntoView {
+    let Shared { tab, ready, .. } = Shared::get();
+    let media = expect_context::<UseMedia>();
+    let open = RwSignal::new(false);
+    let on = RwSignal::new(true);
+    let act = move |action: Action| match action {
+        Action::List => open.set(true),
+        Action::Write => {
+            tab.set(Tab::Chat);
+            // On a phone the field is not there before.
+            request_animation_frame(|| platform::focus("message"));
+        }
+        Action::Toggle(kind) => media.toggle(source(kind)),
+    };
+    Effect::new(move |_| {
+        on.set(platform::remembered_shortcuts());
+        let listener = window_event_listener(keydown, move |event| {
+            let with_others = event.ctrl_key() || event.alt_key() || event.meta_key() || event.repeat();
+            if with_others || !on.get_untracked() || platform::is_typing(&event) {
+                return;
+            }
+            let key = event.key().to_lowercase();
+            if let Some((_, _, action)) = SHORTCUTS.iter().find(|(shortcut, _, _)| *shortcut == key) {
+                event.prevent_default();
+                act(*action);
+            }
+        });
+        on_cleanup(move || listener.remove());
+    });
+    let asleep = Signal::derive(move || !ready.get());
+    view! {
+        <button
+            class="button quiet icon-button"
+            type="button"
+            aria-label="Keyboard shortcuts"
+            title="Keyboard shortcuts"
+            aria-haspopup="dialog"
+            disabled=asleep
+            on:click=move |_| open.set(true)
+        >
+            <Icon path=icon::KEYBOARD/>
+        </button>
+        <Dialog open title="Keyboard shortcuts">
+            <List on/>
+        </Dialog>
+    }
+    .into_any()
+}
+
+#[component]
+fn List(on: RwSignal<bool>) -> impl IntoView {
+    let row = |(key, words, _): (&'static str, &'static str, Action)| {
+        view! {
+            <div class="shortcut">
+                <dt>
+                    <kbd>{key.to_uppercase()}</kbd>
+                </dt>
+                <dd>{words}</dd>
+            </div>
+        }
+        .into_any()
+    };
+    let rows: Vec<_> = SHORTCUTS.into_iter().map(row).collect();
+    let change = move |checked: bool| {
+        on.set(checked);
+        platform::remember_shortcuts(checked);
+    };
+    view! {
+        <dl class="shortcuts">{rows}</dl>
+        <label class="shortcut-switch">
+            <input
+                type="checkbox"
+                prop:checked=on
+                on:change:target=move |event| change(event.target().checked())
+            />
+            "Single-key shortcuts"
+        </label>
+    }
+    .into_any()
+}

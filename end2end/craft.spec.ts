@@ -2,7 +2,7 @@
 import { expect, test } from './fixtures';
 
 test.describe('without its program', () => {
-  test.use({ mayComplain: [/Failed to load resource/, /Failed to fetch/] });
+  test.use({ mayComplain: [/Failed to (load resource|fetch)/] });
 
   test('a theme is chosen, and is there from the first moment on', async ({ server, person }) => {
     const ada = await person('theme');

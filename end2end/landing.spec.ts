@@ -1,4 +1,4 @@
-import { expect, test } from './fixtures';
+import { expect, recordConnections, test } from './fixtures';
 
 test('a suggested room can be opened, with a working page behind it', async ({ server, visitor }) => {
   const ada = await visitor();
@@ -79,4 +79,48 @@ test('files that never change are cached for ever, and compressed pages are sent
   const file = await request.get(server.url + script);
   expect(file.status()).toBe(200);
   expect(file.headers()['cache-control']).toContain('immutable');
+});
+
+test('two peers meet right there, talk, and are gone when they are stopped', async ({ server, visitor }) => {
+  const ada = await visitor();
+  await recordConnections(ada.context);
+  await ada.page.goto(server.url);
+  const demo = ada.page.getByRole('region', { name: 'Demonstration' });
+  await demo.getByRole('button', { name: 'See two browsers meet' }).click();
+  const side = (name: string) => demo.getByRole('group', { name, exact: true });
+  await expect(side('Ada')).toContainText(/Direct, (under )?\d+ ms/);
+  await side('Ada').getByRole('button', { name: 'Send' }).click();
+  await expect(side('Ben').getByText('Hello Ben', { exact: true })).toBeVisible();
+  await side('Ben').getByRole('textbox').fill('I hear you');
+  await ada.page.keyboard.press('Enter');
+  await expect(side('Ada').getByText('I hear you')).toBeVisible();
+  await demo.getByRole('button', { name: 'Stop' }).click();
+  await expect(demo.getByRole('button', { name: 'See two browsers meet' })).toBeVisible();
+  const open = () => ada.page.evaluate(() => window.connections.filter((one) => one.connectionState !== 'closed').length);
+  await expect.poll(open).toBe(0);
+});
+
+test('a room is joined by its name or by its link', async ({ server, visitor }) => {
+  const ada = await visitor();
+  await ada.page.goto(server.url);
+  const code = ada.page.getByRole('textbox', { name: 'Have a link or a code?' });
+  await code.fill('https://meet.example/somewhere/else');
+  await ada.button('Join').click();
+  await expect(ada.page.getByText('This link leads to no room')).toBeVisible();
+  await code.fill('https://meet.example/r/a%20room?x#y');
+  await ada.button('Join').click();
+  await expect(ada.page).toHaveURL(`${server.url}/r/a%20room`);
+  await ada.connected();
+  await ada.page.goBack();
+  await code.fill('lobby');
+  await code.press('Enter');
+  await expect(ada.page).toHaveURL(`${server.url}/r/lobby`);
+});
+
+test('the example is copied', async ({ server, visitor }) => {
+  const ada = await visitor({ permissions: ['clipboard-read', 'clipboard-write'] });
+  await ada.page.goto(server.url);
+  await ada.button('Copy code').click();
+  await expect(ada.page.getByText('Copied', { exact: true })).toBeVisible();
+  expect(await ada.page.evaluate(() => navigator.clipboard.readText())).toContain('provide_room(Options::new("lobby"))');
 });

@@ -3,9 +3,9 @@
 
 pub(crate) use imp::{
     beep, can_share, copy, files_with, focus, go_to, has_devices, invite_link, is_typing, now, page_is_hidden,
-    place_in, remember_device, remember_name, remember_shortcuts, remember_sounds, remember_token, remembered_device,
-    remembered_name, remembered_shortcuts, remembered_sounds, remembered_theme, remembered_token, set_theme,
-    set_title_count, share, take_files,
+    place_in, random_bytes, remember_device, remember_name, remember_shortcuts, remember_sounds, remember_token,
+    remembered_device, remembered_name, remembered_shortcuts, remembered_sounds, remembered_theme, remembered_token,
+    set_theme, set_title_count, share, take_files,
 };
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
@@ -91,6 +91,13 @@ mod imp {
         let files = data.and_then(|data| get(&data, "files")).map(JsCast::unchecked_into::<web_sys::FileList>);
         let files = files.map(|files| (0..files.length()).filter_map(|n| files.get(n)).collect::<Vec<_>>());
         files.unwrap_or_default().into_iter().map(LocalFile::from).collect()
+    }
+
+    /// Bytes that nobody can foretell.
+    pub(crate) fn random_bytes() -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        window()?.crypto().ok()?.get_random_values_with_u8_array(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// Moves the focus to the element of this id, if there is one and it is shown.
@@ -326,6 +333,10 @@ mod imp {
 
     pub(crate) fn files_with(_event: &leptos::web_sys::Event) -> Vec<LocalFile> {
         Vec::new()
+    }
+
+    pub(crate) fn random_bytes() -> Option<[u8; 32]> {
+        None
     }
 
     pub(crate) fn focus(_id: &str) {}

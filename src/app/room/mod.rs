@@ -28,6 +28,7 @@ use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
 use self::header::{Banner, Header};
 use self::people::People;
+pub(crate) use self::quality::words as link_words;
 use self::stage::Stage;
 use crate::{platform, words};
 

@@ -14,12 +14,13 @@ pub(super) fn Quality(peer: PeerId) -> impl IntoView {
         format!("quality bars-{bars}")
     });
     view! {
-        <svg class=class viewBox="0 0 16 12" width="16" height="12" role="img" aria-label=words>
-            <title>{words}</title>
-            <path d="M2 12V8"/>
-            <path d="M8 12V5"/>
-            <path d="M14 12V2"/>
-        </svg>
+        <span class="quality-frame" title=words>
+            <svg class=class viewBox="0 0 16 12" width="16" height="12" role="img" aria-label=words>
+                <path d="M2 12V8"/>
+                <path d="M8 12V5"/>
+                <path d="M14 12V2"/>
+            </svg>
+        </span>
     }
     .into_any()
 }
@@ -41,7 +42,7 @@ pub(super) fn bars(link: &LinkReport) -> u32 {
 }
 
 /// The way and the time, as short as can be.
-pub(super) fn words(link: &LinkReport) -> String {
+pub(crate) fn words(link: &LinkReport) -> String {
     if link.state != PeerState::Connected {
         return "Not connected".to_owned();
     }

@@ -58,7 +58,7 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
     let is_sound = kind == StreamKind::Microphone;
     let mute = (!own && is_sound).then(|| mute(owner, name));
     view! {
-        <figure class=class aria-label=label data-peer-id=owner.to_string() data-kind=kind.as_str()>
+        <figure class=class aria-label=label data-owner=owner.to_string() data-kind=kind.as_str()>
             {is_sound.then(|| view! { <Avatar peer=Signal::stored(Some(owner))/> })}
             <video class="tile-video" class:silent=is_sound class:mirrored=own && kind == StreamKind::Camera autoplay playsinline node_ref=video></video>
             <figcaption class="tile-caption">

@@ -109,13 +109,14 @@ pub(super) fn Log() -> impl IntoView {
 #[component]
 fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
     let new_from = Shared::get().lines.new_from;
-    let not_first = Signal::derive(move || new_from.get() != Some(number));
+    let mark = move || {
+        let is_first = new_from.get() == Some(number);
+        is_first.then(|| view! { <p class="message-new">"New messages"</p> })
+    };
     let Moment { clock, iso, exact, millis } = line.at;
     let time = Signal::derive(move || when(now.get().saturating_sub(millis), &clock));
     view! {
-        <p class="message-new" hidden=not_first>
-            "New messages"
-        </p>
+        {mark}
         <article class="message">
             <Avatar peer=Signal::stored(Some(line.from))/>
             <div class="message-body">

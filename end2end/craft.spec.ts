@@ -19,3 +19,63 @@ test.describe('without its program', () => {
     expect(await background()).not.toBe(light);
   });
 });
+
+test('the page can be installed: its manifest names icons that are there', async ({ server, request }) => {
+  const page = await request.get(server.url);
+  expect(await page.text()).toContain('rel="manifest"');
+  const manifest = await request.get(`${server.url}/manifest.webmanifest`);
+  expect(manifest.headers()['content-type']).toContain('manifest+json');
+  const { icons, start_url, display } = await manifest.json();
+  expect([start_url, display]).toEqual(['/', 'standalone']);
+  expect(icons.length).toBeGreaterThanOrEqual(3);
+  for (const { src, type } of icons) {
+    const icon = await request.get(server.url + src);
+    expect(icon.status(), src).toBe(200);
+    expect(icon.headers()['content-type'], src).toContain(type);
+  }
+});
+
+test.describe('without a server', () => {
+  test.use({ mayComplain: [/ERR_CONNECTION_REFUSED|status of 503|WebSocket connection to .* failed/] });
+
+  test('the start is there all the same, and a room says in words that the server can’t be reached', async ({ server, visitor }) => {
+    const ada = await visitor();
+    await ada.page.goto(server.url);
+    await ada.page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+      if (!navigator.serviceWorker.controller) await new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', done, { once: true }));
+    });
+    // What the page is made of is fetched by way of the worker from the second time on.
+    await ada.page.reload();
+    await expect(ada.button('See two browsers meet')).toBeEnabled();
+    await server.stop();
+    await ada.page.reload();
+    await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('Rooms where browsers talk directly.');
+    // And it is alive.
+    await expect(ada.button('See two browsers meet')).toBeEnabled();
+    await ada.page.goto(`${server.url}/r/lobby`);
+    await expect(ada.page.getByRole('heading', { name: 'The server can’t be reached' })).toBeVisible();
+    await server.start();
+    await ada.page.getByRole('link', { name: 'Try again' }).click();
+    await ada.connected();
+    // Nothing of the room is kept.
+    const kept = await ada.page.evaluate(async () => {
+      const names = await caches.keys();
+      const caught = await Promise.all(names.map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)));
+      return caught.flat();
+    });
+    expect(kept).toContain('/');
+    expect(kept.filter((path) => /^\/(r|signal|api|healthz)/.test(path))).toEqual([]);
+  });
+});
+
+test.describe('a program that can’t be loaded', () => {
+  test.use({ mayComplain: [/Failed to (load resource|fetch)/] });
+
+  test('is said to be missing', async ({ server, visitor }) => {
+    const ada = await visitor();
+    await ada.page.route('**/*.wasm', (route) => route.abort());
+    await ada.page.goto(server.url);
+    await expect(ada.page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();
+  });
+});

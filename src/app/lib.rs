@@ -29,6 +29,9 @@ pub use self::landing::checked as checked_topic;
 pub use self::numbers::{Numbers, NumbersSource, here_now};
 pub use self::words::room_path;
 
+/// Small, and in the page itself.
+const EARLY: &str = include_str!("early.js");
+
 /// The document around the pages.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     view! {
@@ -36,18 +39,25 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <html lang="en">
             <head>
                 <meta charset="utf-8"/>
-                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f7f9"/>
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#131318"/>
+                <link rel="icon" type="image/svg+xml" href="/icon.svg"/>
                 <link rel="icon" type="image/png" href="/favicon.png"/>
-                <script nonce=use_nonce() inner_html=parts::theme::SCRIPT></script>
+                <link rel="apple-touch-icon" href="/icon-192.png"/>
+                <link rel="manifest" href="/manifest.webmanifest"/>
+                <script nonce=use_nonce() inner_html=EARLY></script>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options=options.clone() islands=true/>
                 <HashedStylesheet options id="leptos"/>
                 <MetaTags/>
             </head>
             <body>
+                <p class="broken" role="alert">
+                    "This page's program could not be loaded, so buttons do nothing. Load the page again; if that doesn't \
+                     help, the browser may be too old for it."
+                </p>
                 <App/>
             </body>
         </html>

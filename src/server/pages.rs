@@ -1,5 +1,6 @@
 //! The routes: pages, files, and signalling.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use axum::Router;
 use axum::extract::{Query, Request};
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
-use axum::response::{Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use converge_app::{App, Numbers, NumbersSource, shell};
 use converge_signal::server::Signalling;
@@ -19,8 +20,9 @@ use leptos::config::{Env, LeptosOptions};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::services::ServeDir;
+use tower_http::services::{ServeDir, ServeFile};
 
 use super::headers::{self, Way};
 
@@ -48,18 +50,28 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bo
             move || shell(options.clone())
         })
         .with_state(options.clone());
-    Router::new()
+    let worker =
+        Router::new().route_service("/sw.js", ServeFile::new(root.join("sw.js"))).layer(map_response(service_worker));
+    let routes = Router::new()
+        .merge(worker)
         .nest(&format!("/{}", options.site_pkg_dir), pkg)
         .route("/healthz", get(|| async { "ok" }))
         .route("/r", get(open_room))
         .merge(signalling.router())
-        .merge(pages.fallback_service(files).layer(CompressionLayer::new()))
-        .layer(from_fn(move |request: Request, next: Next| async move {
+        .merge(pages.fallback_service(files).layer(CompressionLayer::new()));
+    guarded(routes, secure)
+}
+
+/// With the headers that every answer has, and a page in place of an answer that panicked.
+fn guarded(routes: Router, secure: bool) -> Router {
+    routes.layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| sorry())).layer(from_fn(
+        move |request: Request, next: Next| async move {
             let way = Way::of(request.headers(), secure);
             let mut response = next.run(request).await;
             headers::protect(&mut response, way);
             response
-        }))
+        },
+    ))
 }
 
 /// What pages find in their context, and the headers that each gets of its own.
@@ -96,6 +108,25 @@ async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
         Some(Ok(topic)) => Redirect::to(&converge_app::room_path(&topic)),
         _ => Redirect::to("/"),
     }
+}
+
+/// What is said when a request has brought down what was to answer it. Made of nothing that could fail again.
+fn sorry() -> Response {
+    const PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
+        <meta name=color-scheme content='light dark'><title>Something went wrong · converge</title><main>\
+        <h1>Something went wrong</h1><p>The server could not make this page. Rooms that are open go on. Load the page \
+        again; if that doesn't help, tell whoever runs this server: its log says more.</p>\
+        <p><a href=/>To the start</a></p></main></html>";
+    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CACHE_CONTROL, "no-store")], Html(PAGE)).into_response()
+}
+
+/// The worker may fetch from this site, and is asked for anew each time.
+async fn service_worker(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let policy = "default-src 'none'; script-src 'self'; connect-src 'self'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
 }
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -140,7 +171,7 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use std::sync::OnceLock;
 
-    use axum::http::{Request, StatusCode};
+    use axum::http::Request;
     use tower::ServiceExt;
 
     use super::*;
@@ -153,6 +184,7 @@ mod tests {
             let site = std::env::temp_dir().join(format!("converge-site-{}", std::process::id()));
             std::fs::create_dir_all(site.join("pkg")).unwrap();
             std::fs::write(site.join("pkg/converge.abc.js"), "export {}").unwrap();
+            std::fs::write(site.join("sw.js"), "// nothing").unwrap();
             std::fs::write(site.join("robots.txt"), "User-agent: *").unwrap();
             let options = LeptosOptions::builder()
                 .output_name("converge")
@@ -183,6 +215,29 @@ mod tests {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_panics_is_a_page_that_says_so() {
+        async fn broken() -> &'static str {
+            panic!("on purpose")
+        }
+        let app = guarded(Router::new().route("/broken", axum::routing::get(broken)), false);
+        let request = Request::get("/broken").header("host", "localhost").body(Body::empty()).unwrap();
+        let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
+        assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(text(&parts.headers, "referrer-policy"), "no-referrer");
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("Something went wrong"));
+    }
+
+    #[tokio::test]
+    async fn the_worker_may_fetch_and_is_never_old() {
+        let (status, headers, _) = get("/sw.js").await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(text(&headers, "cache-control"), "no-cache");
+        assert!(text(&headers, "content-security-policy").contains("connect-src 'self'"));
+        assert!(text(&headers, "content-type").contains("javascript"));
     }
 
     #[tokio::test]

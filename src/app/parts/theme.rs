@@ -5,10 +5,6 @@ use leptos::prelude::*;
 use super::{Icon, icon};
 use crate::platform;
 
-/// Run by the page before it is first painted, so that it doesn't flash in the other theme.
-pub(crate) const SCRIPT: &str =
-    "try{document.documentElement.dataset.theme=localStorage.getItem('converge:theme')||''}catch{}";
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Theme {
     #[default]

@@ -13,13 +13,4 @@ use converge_app as _;
 pub fn hydrate() {
     console_error_panic_hook::set_once();
     leptos::mount::hydrate_islands();
-    mark("converge:hydrated");
-}
-
-#[cfg(feature = "hydrate")]
-#[wasm_bindgen::prelude::wasm_bindgen]
-extern "C" {
-    /// Says on the performance timeline that buttons work from now on.
-    #[wasm_bindgen(js_namespace = performance)]
-    fn mark(name: &str);
 }

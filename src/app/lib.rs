@@ -12,6 +12,7 @@ mod not_found;
 mod numbers;
 mod parts;
 mod platform;
+mod program;
 mod room;
 mod words;
 
@@ -23,6 +24,7 @@ use leptos_router::path;
 
 use self::landing::Landing;
 use self::not_found::NotFound;
+use self::program::Program;
 use self::room::RoomPage;
 
 pub use self::landing::checked as checked_topic;
@@ -49,7 +51,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="manifest" href="/manifest.webmanifest"/>
                 <script nonce=use_nonce() inner_html=EARLY></script>
                 <AutoReload options=options.clone()/>
-                <HydrationScripts options=options.clone() islands=true/>
+                <Program options=options.clone()/>
                 <HashedStylesheet options id="leptos"/>
                 <MetaTags/>
             </head>

@@ -26,6 +26,12 @@
 //! [`room::MAX_QUEUED_BYTES`], and refuses more; who awaits [`Client::ready`] before sending holds about
 //! [`room::READY_BYTES`]. Files ([`Client::send_file`]) are never held as a whole.
 //!
+//! # Cameras, microphones and screens
+//! [`Client::publish`] asks the browser for a [`Source`] and shows it to everybody: the stream is announced in a presence
+//! slot ([`MEDIA_SLOT`]), and its tracks go over each link, at most [`MAX_VIEWERS`] of them, with as many bits a second as
+//! leave enough for all. Turning it off and on again makes no description longer: what a connection has carried once is used
+//! again.
+//!
 //! # Where it runs
 //! In browsers, where it needs WebSocket and WebRTC; everything else it uses (Web Locks, storage) it can do without.
 //! Elsewhere it compiles, joins nothing and has nobody in it, so that a page can be rendered on the server.

@@ -35,6 +35,12 @@
 //! | 8 | credit | transfer: u32; have: u64; until: u64 |
 //! | 9 | loose message, on a lossy lane | channel: text; direct: bool; codec: u8; bytes |
 //!
+//! An open connection may be negotiated anew at any time, as tracks come and go; whoever makes more than a hundred offers
+//! in ten seconds has its link closed. Two slots of presence are the protocol's own, both JSON: `converge:media`, the
+//! streams that a peer shares, as a list of `{"id": number, "kind": "camera" | "microphone" | "screen" | "other", "msid":
+//! text, "metadata": text, "video": bool, "audio": bool, "paused": bool}` where `msid` names the stream in the session
+//! description; and `converge:speaking`, a bool.
+//!
 //! A [`Body`] is postcard too:
 //!
 //! | byte | body | fields |

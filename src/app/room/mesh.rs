@@ -8,6 +8,9 @@ use super::quality::{bars, rtt, words};
 use super::{Profile, doctor};
 use crate::parts::tint;
 
+/// How far from the middle the others are.
+const RADIUS: u32 = 86;
+
 /// Oneself in the middle, everybody else around, and a line for each link.
 #[component]
 pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
@@ -20,12 +23,13 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
     let summary = Signal::derive(move || links.with(|links| summary(links)));
     let picture = move || {
         let links = links.get();
-        let places = places(links.len());
-        let lines: Vec<_> = links.iter().zip(&places).map(|(link, place)| line(link, *place)).collect();
-        let nodes: Vec<_> =
-            links.iter().zip(&places).map(|(link, place)| node(link.peer, &name(link.peer), *place)).collect();
-        let own = own.get().map(|own| node(own, "You", MIDDLE));
-        view! { <g>{lines}</g><g>{nodes}</g><g>{own}</g> }
+        let count = links.len();
+        let lines: Vec<_> = links.iter().enumerate().map(|(number, link)| line(link, (number, count))).collect();
+        let initial = |peer| name(peer).chars().take(1).collect::<String>();
+        let other = |(number, link): (usize, &LinkReport)| node(link.peer, initial(link.peer), place(number, count));
+        let nodes: Vec<_> = links.iter().enumerate().map(other).collect();
+        let own = own.get().map(|own| node(own, "You".to_owned(), String::new()));
+        view! { <g transform="translate(160 110)">{lines} {nodes} {own}</g> }
     };
     let rows = move || {
         let row = |link: &LinkReport| {
@@ -64,38 +68,29 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
     .into_any()
 }
 
-type Place = (i32, i32);
-
-const MIDDLE: Place = (160, 110);
-
-/// On an ellipse around the middle, the first at the top.
-fn places(count: usize) -> Vec<Place> {
-    let turn = std::f64::consts::TAU / count.max(1) as f64;
-    let place = |number: usize| {
-        let angle = turn * number as f64 - std::f64::consts::FRAC_PI_2;
-        (MIDDLE.0 + (130.0 * angle.cos()) as i32, MIDDLE.1 + (84.0 * angle.sin()) as i32)
-    };
-    (0..count).map(place).collect()
+/// Moves what is drawn around the middle to the that-many-th place on a circle, upright. In whole degrees, by the browser:
+/// the code for sines and cosines is large.
+fn place(number: usize, count: usize) -> String {
+    let degrees = number * 360 / count.max(1);
+    format!("rotate({degrees}) translate(0 -{RADIUS}) rotate(-{degrees})")
 }
 
-fn line(link: &LinkReport, (x, y): Place) -> AnyView {
+fn line(link: &LinkReport, (number, count): (usize, usize)) -> AnyView {
     let way = match &link.path {
         Some(path) if path.is_relayed() => " relayed",
         _ => "",
     };
     let class = format!("mesh-link bars-{}{way}", bars(link));
-    let path = format!("M{} {}L{x} {y}", MIDDLE.0, MIDDLE.1);
-    view! { <path class=class d=path/> }.into_any()
+    let turn = format!("rotate({})", number * 360 / count.max(1));
+    view! { <path class=class d=format!("M0 0V-{RADIUS}") transform=turn/> }.into_any()
 }
 
-fn node(peer: PeerId, name: &str, (x, y): Place) -> AnyView {
-    let initial: String = if name == "You" { name.to_owned() } else { name.chars().take(1).collect() };
-    let transform = format!("translate({x} {y})");
+fn node(peer: PeerId, text: String, transform: String) -> AnyView {
     view! {
         <g class=format!("mesh-node {}", tint(peer)) transform=transform>
             <circle r="18"/>
             <text text-anchor="middle" dy="5">
-                {initial}
+                {text}
             </text>
         </g>
     }
@@ -122,15 +117,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_has_a_place_of_their_own_inside_the_picture() {
-        for count in [1, 2, 7, 24] {
-            let places = places(count);
-            assert_eq!(places.len(), count);
-            for (number, place) in places.iter().enumerate() {
-                assert!((18..=302).contains(&place.0) && (18..=202).contains(&place.1), "{place:?}");
-                assert!(!places[..number].contains(place));
-            }
+    fn everybody_has_a_place_of_their_own() {
+        let places = |count| (0..count).map(|number| place(number, count)).collect::<std::collections::HashSet<_>>();
+        for count in [1, 2, 7, 24, 256] {
+            assert_eq!(places(count).len(), count);
         }
-        assert_eq!(places(1), [(160, 26)]);
+        assert_eq!(place(0, 1), "rotate(0) translate(0 -86) rotate(-0)");
     }
 }

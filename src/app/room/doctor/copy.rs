@@ -1,0 +1,62 @@
+//! The report, for those who are to help.
+
+use converge_p2p::RoomReport;
+use leptos::html::Textarea;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::platform;
+use crate::room::Copying;
+
+/// Copies the whole report, or shows it where that is not allowed.
+#[component]
+pub(super) fn CopyReport(report: Signal<Option<RoomReport>>) -> impl IntoView {
+    let copying = RwSignal::new(Copying::NotYet);
+    let field = NodeRef::<Textarea>::new();
+    let copy = move |_| {
+        let json = report.with_untracked(|report| report.as_ref().map(serde_json::to_string_pretty));
+        let Some(Ok(json)) = json else { return };
+        spawn_local(async move {
+            let copied = platform::copy(json.clone()).await;
+            copying.try_set(if copied { Copying::Copied } else { Copying::Shown(json) });
+        });
+    };
+    let said = Signal::derive(move || {
+        let said = match copying.get() {
+            Copying::NotYet => "",
+            Copying::Copied => "Report copied",
+            Copying::Shown(_) => "This browser doesn't let the page copy. Here is the report, to be copied by hand:",
+        };
+        said.to_owned()
+    });
+    let text = Signal::derive(move || match copying.get() {
+        Copying::Shown(text) => text,
+        _ => String::new(),
+    });
+    let hidden = Signal::derive(move || text.with(String::is_empty));
+    let select = move |_| {
+        if let Some(field) = field.get_untracked() {
+            field.select();
+        }
+    };
+    view! {
+        <div class="doctor-copy">
+            <p class="doctor-note">"The report has ids and figures, no addresses, and nothing of what was said."</p>
+            <button class="button" type="button" on:click=copy>
+                "Copy as JSON"
+            </button>
+            <p role="status">{said}</p>
+            <textarea
+                class="field doctor-report"
+                aria-label="Report"
+                rows="8"
+                readonly
+                hidden=hidden
+                prop:value=text
+                node_ref=field
+                on:focus=select
+            ></textarea>
+        </div>
+    }
+    .into_any()
+}

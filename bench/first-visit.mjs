@@ -25,10 +25,10 @@ async function visit(path) {
     kinds[kind] = (kinds[kind] ?? 0) + encodedDataLength;
   });
   await page.goto(server.url + path);
-  await page.waitForFunction(() => performance.getEntriesByName('converge:hydrated').length > 0);
+  await page.waitForFunction(() => performance.getEntriesByName('hydrated').length > 0);
   const times = await page.evaluate(() => ({
     paint: performance.getEntriesByName('first-contentful-paint')[0].startTime,
-    interactive: performance.getEntriesByName('converge:hydrated')[0].startTime,
+    interactive: performance.getEntriesByName('hydrated')[0].startTime,
   }));
   await context.close();
   return { ...times, kinds, kb: Object.values(kinds).reduce((sum, bytes) => sum + bytes, 0) / 1000 };

@@ -62,6 +62,73 @@ test('three see and hear each other in every order, and who comes later does too
   await pressed(ada, 'Camera', false);
 });
 
+test('camera, microphone and screen come and go in every order', async ({ server, join }) => {
+  test.setTimeout(180_000);
+  const url = `${server.url}/r/orders`;
+  const [ada, ben] = [await join(url, {}, small), await join(url)];
+  await ada.rename('Ada');
+  await Promise.all([ada.sees(1), ben.sees(1)]);
+  const all = [['Camera', 'Ada’s camera'], ['Microphone', 'Ada’s microphone'], ['Share screen', 'Ada’s screen']] as const;
+  for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+    for (const which of order) {
+      const [button, name] = all[which];
+      await turn(ada, button, true);
+      await (button === 'Microphone' ? expect(tile(ben, name)).toBeVisible() : moves(tile(ben, name)));
+    }
+    for (const which of order) {
+      const [button, name] = all[which];
+      await turn(ada, button, false);
+      await expect(tile(ben, name)).toHaveCount(0);
+    }
+    await ben.sees(1);
+  }
+});
+
+test('the whole way by keyboard alone', async ({ server, visitor, join }) => {
+  const ada = await visitor();
+  await ada.page.goto(server.url);
+  const keys = ada.page.keyboard;
+  /** Goes on to what has this role and name, as often as it takes, and not for ever. */
+  const go = async (role: 'button' | 'textbox' | 'combobox', name: string) => {
+    const wanted = ada.page.getByRole(role, { name, exact: true });
+    await expect(wanted).toBeEnabled();
+    for (let presses = 0; presses < 60; presses += 1) {
+      if (await wanted.evaluate((element) => element === document.activeElement)) return;
+      await keys.press('Tab');
+    }
+    throw new Error(`${name} is not reached by Tab`);
+  };
+  await go('textbox', 'Room');
+  await keys.press('ControlOrMeta+a');
+  await keys.type('keys');
+  await keys.press('Enter');
+  await ada.connected();
+  const ben = await join(`${server.url}/r/keys`);
+  await ada.sees(1);
+  await go('textbox', 'Your name');
+  await keys.type('Ada');
+  await go('button', 'Camera');
+  await keys.press('Space');
+  await moves(tile(ben, 'Ada’s camera'));
+  await go('button', 'Heart');
+  await keys.press('Enter');
+  await go('textbox', 'Message');
+  await keys.type('typed');
+  await keys.press('Enter');
+  await expect(ben.heard('typed')).toBeVisible();
+  // Back to the top by going on.
+  await ada.page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await go('button', 'Share room');
+  await keys.press('Enter');
+  await expect(ada.page.getByRole('dialog', { name: 'Share room' })).toBeVisible();
+  await keys.press('Escape');
+  await go('button', 'Leave room');
+  await keys.press('Enter');
+  await go('button', 'Join again');
+  await keys.press('Enter');
+  await ada.sees(1);
+});
+
 test('another camera takes the place of the first, and the viewer sees the same stream go on', async ({ server, join }) => {
   const url = `${server.url}/r/devices`;
   const [ada, ben] = [await join(url, {}, small), await join(url)];

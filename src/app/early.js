@@ -5,8 +5,8 @@ try {
 } catch {}
 // A program that can't be loaded can't say so itself.
 addEventListener('unhandledrejection', () => {
-  if (!performance.getEntriesByName('converge:hydrated').length) document.documentElement.dataset.broken = '';
+  if (!performance.getEntriesByName('hydrated').length) document.documentElement.dataset.broken = '';
 });
-// What the page is made of is kept for when there is no network; missing over plain http. Last of all, so that it holds
-// nothing up.
-addEventListener('load', () => setTimeout(() => navigator.serviceWorker?.register('/sw.js').catch(() => {}), 2000));
+// What the pages are made of is kept for when there is no network: from the start page on, for in a room there is better to do.
+// Missing over plain http.
+if (location.pathname === '/') addEventListener('load', () => navigator.serviceWorker?.register('/sw.js').catch(() => {}));

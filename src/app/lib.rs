@@ -29,7 +29,7 @@ use self::room::RoomPage;
 
 pub use self::landing::checked as checked_topic;
 pub use self::numbers::{Numbers, NumbersSource, here_now};
-pub use self::words::room_path;
+pub use self::words::{refused_path, room_path};
 
 /// Small, and in the page itself.
 const EARLY: &str = include_str!("early.js");

@@ -9,5 +9,7 @@ async (script, wasm, urgent) => {
   program.hydrate();
   // No island stands in another.
   for (const island of document.querySelectorAll('leptos-island')) program[island.dataset.component]?.(island);
-  performance.mark('converge:hydrated');
+  performance.mark('hydrated');
+  // Whatever failed meanwhile was something else.
+  delete document.documentElement.dataset.broken;
 };

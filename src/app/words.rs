@@ -73,7 +73,16 @@ pub(crate) fn ago(millis: u64) -> String {
 
 /// The path of a topic's room.
 pub fn room_path(topic: &str) -> String {
-    let mut path = "/r/".to_owned();
+    encoded("/r/", topic)
+}
+
+/// Where somebody is led back to whose text names no room.
+pub fn refused_path(text: &str) -> String {
+    encoded("/?topic=", text)
+}
+
+fn encoded(before: &str, topic: &str) -> String {
+    let mut path = before.to_owned();
     for &byte in topic.as_bytes() {
         // What RFC 3986 calls unreserved stands for itself.
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -14,6 +14,7 @@ use thiserror::Error;
 #[cfg(target_family = "wasm")]
 pub(crate) use self::announce::{Announced, announced, video_bits};
 use crate::driver::LocalMedia;
+use crate::error::SendError;
 
 /// The presence slot in which streams are announced.
 pub const MEDIA_SLOT: &str = "converge:media";
@@ -205,6 +206,9 @@ pub enum MediaError {
     /// The metadata is too long.
     #[error("a stream's metadata has at most {MAX_METADATA_BYTES} bytes")]
     Metadata,
+    /// The others can't be told of it.
+    #[error("the others can't be told of it: {0}")]
+    Announce(SendError),
     /// There is no such stream (any more).
     #[error("this stream is not shared any more")]
     Unknown,

@@ -101,12 +101,14 @@ fn page_context(options: &LeptosOptions, signalling: &Signalling) -> impl Fn() +
     }
 }
 
-/// Where the landing page's form leads without JavaScript: on to the room it names.
+/// Where the landing page's forms lead without JavaScript, or before the page has come to life: on to the room that they
+/// name, or back to the page, which says what is wrong with that.
 async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
-    let topic = query.get("topic").map(|topic| converge_app::checked_topic(topic));
-    match topic {
-        Some(Ok(topic)) => Redirect::to(&converge_app::room_path(&topic)),
-        _ => Redirect::to("/"),
+    let topic = query.get("topic").map(String::as_str).unwrap_or_default();
+    match converge_app::checked_topic(topic) {
+        Ok(topic) => Redirect::to(&converge_app::room_path(&topic)),
+        Err(_) if topic.is_empty() => Redirect::to("/"),
+        Err(_) => Redirect::to(&converge_app::refused_path(topic)),
     }
 }
 
@@ -256,12 +258,23 @@ mod tests {
             ("/r?topic=a%20b%2Fc", "/r/a%20b%2Fc"),
             ("/r?topic=%C3%BC+1", "/r/%C3%BC%201"),
             ("/r?topic=", "/"),
+            ("/r?topic=%20", "/?topic=%20"),
+            ("/r?topic=https%3A%2F%2Fa.example%2F%22", "/?topic=https%3A%2F%2Fa.example%2F%22"),
             ("/r", "/"),
         ] {
             let (status, headers, _) = get(path).await;
             assert_eq!(status, StatusCode::SEE_OTHER, "{path}");
             assert_eq!(headers[header::LOCATION], location, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_makes_no_room_is_given_back_with_what_is_wrong() {
+        let (status, _, body) = get("/?topic=%20").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(body.contains("Give the room a name."));
+        let (_, _, body) = get("/?topic=https%3A%2F%2Fa.example%2F%22%3E%3Cscript%3E").await;
+        assert!(body.contains("This link leads to no room") && !body.contains("\"><script>"), "{body}");
     }
 
     #[tokio::test]

@@ -51,6 +51,8 @@ pub(crate) fn Api() -> impl IntoView {
 #[island]
 fn CopyCode() -> impl IntoView {
     let said = RwSignal::new("");
+    let asleep = RwSignal::new(true);
+    Effect::new(move |_| asleep.set(false));
     let copy = move |_| {
         spawn_local(async move {
             let copied = platform::copy(EXAMPLE.to_owned()).await;
@@ -59,7 +61,7 @@ fn CopyCode() -> impl IntoView {
     };
     view! {
         <div class="copy-code">
-            <button class="button" type="button" on:click=copy>
+            <button class="button" type="button" disabled=asleep on:click=copy>
                 "Copy code"
             </button>
             <p role="status">{said}</p>

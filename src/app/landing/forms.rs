@@ -1,5 +1,6 @@
 //! The two ways into a room: open one, or follow an invitation.
 
+use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
 
@@ -8,81 +9,72 @@ use crate::{platform, words};
 
 const HELP: &str = "Anyone who knows the name can come in.";
 
-/// A topic with a suggestion already in it, and one button. Works without JavaScript, by way of the server's route at
-/// `/r`, which leads on to the room that the form names.
+/// A topic with a suggestion already in it, and one button.
 #[island]
-pub(super) fn OpenForm(suggestion: String) -> impl IntoView {
-    let field = NodeRef::<Input>::new();
-    let help = RwSignal::new(HELP);
-    let open = move |event| go(event, field, help);
-    view! {
-        <form class="open" method="get" action="/r" on:submit=open>
-            <label for="topic">"Room"</label>
-            <div class="field-row">
-                <input
-                    id="topic"
-                    class="field"
-                    name="topic"
-                    value=suggestion
-                    autocomplete="off"
-                    autocapitalize="off"
-                    spellcheck="false"
-                    required
-                    aria-describedby="topic-help"
-                    node_ref=field
-                    on:input=move |_| help.set(HELP)
-                />
-                <button class="button primary" type="submit">
-                    "Open room"
-                </button>
-            </div>
-            <p id="topic-help" class="help" role="status">
-                {help}
-            </p>
-        </form>
-    }
+pub(super) fn OpenForm(
+    suggestion: String,
+    /// What is wrong with what was typed before the page came to life.
+    problem: String,
+) -> impl IntoView {
+    form("topic", "Room", "Open room", HELP, problem, &suggestion, "")
 }
 
 /// For those who were told a room's name, or were sent its link and see this page first.
 #[island]
 pub(super) fn JoinForm() -> impl IntoView {
+    form("code", "Have a link or a code?", "Join", "", String::new(), "", "amber-otter-417")
+}
+
+/// A field that names a room, and the way there. Works without JavaScript, by way of the server's route at `/r`, which leads
+/// on to the room that the form names.
+fn form(
+    id: &'static str,
+    label: &'static str,
+    action: &'static str,
+    hint: &'static str,
+    problem: String,
+    value: &str,
+    placeholder: &'static str,
+) -> AnyView {
     let field = NodeRef::<Input>::new();
-    let help = RwSignal::new("");
-    let join = move |event| go(event, field, help);
+    let help = RwSignal::new(if problem.is_empty() { hint.to_owned() } else { problem });
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        // The field itself is asked: browsers fill it in again after a reload, and tell nobody.
+        let topic = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        match checked(&topic) {
+            Ok(topic) => platform::go_to(&words::room_path(&topic)),
+            Err(text) => help.set(text.to_owned()),
+        }
+    };
+    let help_id = format!("{id}-help");
+    let class = if placeholder.is_empty() { "button primary" } else { "button" };
     view! {
-        <form class="open join" method="get" action="/r" on:submit=join>
-            <label for="code">"Have a link or a code?"</label>
+        <form class="open" method="get" action="/r" on:submit=submit>
+            <label for=id>{label}</label>
             <div class="field-row">
                 <input
-                    id="code"
+                    id=id
                     class="field"
                     name="topic"
-                    placeholder="amber-otter-417"
+                    value=value.to_owned()
+                    placeholder=placeholder
                     autocomplete="off"
                     autocapitalize="off"
                     spellcheck="false"
                     required
-                    aria-describedby="code-help"
+                    aria-describedby=help_id.clone()
                     node_ref=field
-                    on:input=move |_| help.set("")
+                    on:input=move |_| help.set(hint.to_owned())
                 />
-                <button class="button" type="submit">
-                    "Join"
+                <button class=class type="submit">
+                    {action}
                 </button>
             </div>
-            <p id="code-help" class="help" role="status">
+            <p id=help_id class="help" role="status">
                 {help}
             </p>
         </form>
     }
-}
-
-fn go(event: leptos::ev::SubmitEvent, field: NodeRef<Input>, help: RwSignal<&'static str>) {
-    event.prevent_default();
-    // The field itself is asked: browsers fill it in again after a reload, and tell nobody.
-    let topic = field.get_untracked().map(|field| field.value()).unwrap_or_default();
-    match checked(&topic) {
-        Ok(topic) => platform::go_to(&words::room_path(&topic)),
-        Err(text) => help.set(text),
-    }
+    .into_any()
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
 
 use self::api::Api;
 use self::demo::Demo;
@@ -30,6 +31,10 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// What this is, and a form that opens a room.
 #[component]
 pub(crate) fn Landing() -> impl IntoView {
+    // What somebody typed that names no room is given back, with what is wrong with it.
+    let refused = use_query_map().with_untracked(|query| query.get("topic"));
+    let problem = refused.as_ref().and_then(|text| checked(text).err()).unwrap_or_default();
+    let suggestion = refused.unwrap_or_else(|| words::topic_from(platform::random()));
     view! {
         <Title text=""/>
         <div class="page">
@@ -49,7 +54,7 @@ pub(crate) fn Landing() -> impl IntoView {
                             "Open a room, send its link to someone, and the two browsers connect to each other: messages, \
                              files, cameras and screens, with no server in between."
                         </p>
-                        <OpenForm suggestion=words::topic_from(platform::random())/>
+                        <OpenForm suggestion problem=problem.to_owned()/>
                         <JoinForm/>
                         <Here/>
                     </div>

@@ -48,6 +48,8 @@ impl Theme {
 #[component]
 pub(crate) fn ThemeButton() -> impl IntoView {
     let theme = RwSignal::new(Theme::default());
+    let asleep = RwSignal::new(true);
+    Effect::new(move |_| asleep.set(false));
     Effect::new(move |_| theme.set(Theme::from_stored(&platform::remembered_theme().unwrap_or_default())));
     let change = move |_| {
         let next = theme.get_untracked().next();
@@ -66,6 +68,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
             type="button"
             aria-label="Theme"
             title=title
+            disabled=asleep
             on:click=change
         >
             {move || view! { <Icon path=path.get()/> }}

@@ -14,6 +14,7 @@ use super::meter::Meter;
 use super::tracks::Outgoing;
 use super::{Driver, Inner, capture, dispatch, run};
 use crate::codec::Payload;
+use crate::error::SendError;
 use crate::event::{Event, Status};
 use crate::link::LinkId;
 use crate::media::{
@@ -110,7 +111,11 @@ impl Driver {
                 }
                 inner.media.add(&weak, source, &stream)?
             };
-            shared_anew(&driver);
+            if let Err(error) = shared_anew(&driver) {
+                // Nobody would know of it.
+                unshare(&driver, id);
+                return Err(MediaError::Announce(error));
+            }
             listen(&driver);
             Ok(id)
         }
@@ -147,7 +152,7 @@ impl Driver {
                 stop(&tracks(&opened));
                 return Err(MediaError::Unknown);
             }
-            shared_anew(&driver);
+            shared_anew(&driver).map_err(MediaError::Announce)?;
             listen(&driver);
             Ok(())
         }
@@ -169,8 +174,7 @@ impl Driver {
                 track.set_enabled(!paused);
             }
         }
-        shared_anew(&self.0);
-        Ok(())
+        shared_anew(&self.0).map_err(MediaError::Announce)
     }
 
     /// What a member shares; of this peer itself too.
@@ -361,20 +365,22 @@ fn unshare(driver: &Rc<RefCell<Inner>>, id: StreamId) {
         return;
     }
     drop(ended);
-    shared_anew(driver);
+    // Less is announced than before, or nothing: that fits.
+    let _ = shared_anew(driver);
     listen(driver);
 }
 
 /// Tells everybody what is shared now, and sends it.
-fn shared_anew(driver: &Rc<RefCell<Inner>>) {
+fn shared_anew(driver: &Rc<RefCell<Inner>>) -> Result<(), SendError> {
     let shared: Vec<Announced> = {
         let mut inner = driver.borrow_mut();
         inner.send_media();
         inner.media.shared.iter().map(|shared| shared.announced.clone()).collect()
     };
     let value = if shared.is_empty() { None } else { Payload::json(&shared).ok() };
-    show(driver, MEDIA_SLOT, value);
+    let shown = show(driver, MEDIA_SLOT, value);
     tell_own(driver);
+    shown
 }
 
 /// This peer's own streams have changed.
@@ -387,13 +393,10 @@ fn tell_own(driver: &Rc<RefCell<Inner>>) {
     dispatch(driver);
 }
 
-/// Sets a slot whose values keep to every limit.
-fn show(driver: &Rc<RefCell<Inner>>, slot: &str, value: Option<Payload>) {
-    // Refused where the application has filled all slots; then the streams can't be announced, and aren't seen.
-    let kept = driver.borrow_mut().presence.set(slot, value.clone());
-    if kept.is_ok() {
-        run(driver, |core, now| core.set_presence(now, slot, value));
-    }
+/// Sets a slot of this peer's presence; refused where the application has filled them all.
+fn show(driver: &Rc<RefCell<Inner>>, slot: &str, value: Option<Payload>) -> Result<(), SendError> {
+    driver.borrow_mut().presence.set(slot, value.clone())?;
+    run(driver, |core, now| core.set_presence(now, slot, value)).unwrap_or(Ok(()))
 }
 
 /// Listens whether somebody speaks, while a microphone is shared.
@@ -412,14 +415,18 @@ fn listen(driver: &Rc<RefCell<Inner>>) {
             let weak = driver.borrow().this.clone();
             let meter = Meter::new(&stream, move |speaking| {
                 if let Some(driver) = weak.upgrade() {
-                    show(&driver, SPEAKING_SLOT, Payload::json(&speaking).ok());
+                    // Where there is no slot for it, nobody sees who speaks, and everybody hears it.
+                    let _ = show(&driver, SPEAKING_SLOT, Payload::json(&speaking).ok());
                     tell_own(&driver);
                 }
             });
-            // Without it nobody sees who speaks, and everybody hears it.
+            // The same without a meter.
             driver.borrow_mut().media.meter = meter.ok().map(|meter| (id, meter));
         }
-        None => show(driver, SPEAKING_SLOT, None),
+        None => {
+            // Clearing breaks no limit.
+            let _ = show(driver, SPEAKING_SLOT, None);
+        }
     }
 }
 

@@ -134,6 +134,18 @@ async fn what_is_shared_goes_on_over_the_next_connection() {
 }
 
 #[wasm_bindgen_test]
+async fn what_can_not_be_announced_is_not_shared() {
+    let (ada, ben) = pair("slots").await;
+    for slot in 0..converge_p2p::wire::MAX_SLOTS {
+        ada.set_presence(&slot.to_string(), Some(converge_p2p::Payload { codec: 1, bytes: b"1".to_vec() })).unwrap();
+    }
+    let own = make_media(16, false);
+    let shared = ada.publish(Source::media(LocalMedia::from(own))).await;
+    assert!(matches!(shared, Err(MediaError::Announce(_))), "{shared:?}");
+    assert!(ada.streams(ada.id().unwrap()).is_empty() && ben.streams(ada.id().unwrap()).is_empty());
+}
+
+#[wasm_bindgen_test]
 async fn what_can_not_be_shared_says_why() {
     let (ada, _ben) = pair("refused").await;
     let long = picture(16).metadata("x".repeat(MAX_METADATA_BYTES + 1));

@@ -70,10 +70,11 @@ test.describe('without a server', () => {
 });
 
 test.describe('a program that can’t be loaded', () => {
-  test.use({ mayComplain: [/Failed to (load resource|fetch)/] });
+  test.use({ mayComplain: [/Failed to (load resource|fetch)|registration blocked/] });
 
   test('is said to be missing', async ({ server, visitor }) => {
-    const ada = await visitor();
+    // Once a worker has taken the page over, it is the worker that fetches, past what is routed here.
+    const ada = await visitor({ serviceWorkers: 'block' });
     await ada.page.route('**/*.wasm', (route) => route.abort());
     await ada.page.goto(server.url);
     await expect(ada.page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();

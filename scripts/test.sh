@@ -8,15 +8,21 @@ export RUSTFLAGS="--cfg erase_components${RUSTFLAGS:+ $RUSTFLAGS}"
 target_dir=${CARGO_TARGET_DIR:-target}
 wasm=wasm32-unknown-unknown
 passed=0 failed=0 report=()
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+# What is passed on to the end is no terminal any more.
+if [ -t 1 ]; then export CARGO_TERM_COLOR=always FORCE_COLOR=1; fi
 
 step() {
   local name=$1 started=$SECONDS
   shift
   printf '\n=== %s\n' "$name"
-  if "$@"; then
+  if "$@" 2>&1 | tee "$said"; then
     passed=$((passed + 1)) report+=("passed  $name ($((SECONDS - started)) s)")
   else
     failed=$((failed + 1)) report+=("FAILED  $name ($((SECONDS - started)) s)")
+    # The names of what failed once more at the end: all of the output is long.
+    while read -r line; do report+=("        $line"); done < <(grep -E '^ +\[|✘|panicked at|^error|^test .* FAILED' "$said" | tail -n 8 | cut -c 1-140)
   fi
 }
 

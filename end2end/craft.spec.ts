@@ -7,16 +7,29 @@ test.describe('without its program', () => {
   test('a theme is chosen, and is there from the first moment on', async ({ server, person }) => {
     const ada = await person('theme');
     const background = () => ada.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    // What the browser's own bars are painted with: the first that applies.
+    const bars = () =>
+      ada.page.evaluate(() => {
+        const metas = [...document.querySelectorAll<HTMLMetaElement>('meta[name=theme-color]')];
+        const probe = document.body.appendChild(document.createElement('p'));
+        probe.style.color = metas.find(({ media }) => matchMedia(media).matches)?.content ?? '';
+        const { color } = getComputedStyle(probe);
+        probe.remove();
+        return color;
+      });
     const light = await background();
+    expect(await bars()).toBe(light);
     await ada.button('Theme').click();
     await ada.button('Theme').click();
     await expect(ada.page.locator('html')).toHaveAttribute('data-theme', 'dark');
     expect(await background()).not.toBe(light);
+    await expect.poll(bars).toBe(await background());
     // Without the program too: what paints first is dark.
     await ada.page.route('**/*.wasm', (route) => route.abort());
     await ada.page.goto(server.url, { waitUntil: 'commit' });
     await expect(ada.page.getByRole('heading', { level: 1 })).toBeVisible();
     expect(await background()).not.toBe(light);
+    await expect.poll(bars).toBe(await background());
   });
 });
 

@@ -1,8 +1,19 @@
 // Runs before the page is first painted.
-try {
-  // Else it would flash in the other theme.
-  document.documentElement.dataset.theme = localStorage.getItem('converge:theme') || '';
-} catch {}
+{
+  const { dataset } = document.documentElement;
+  // The browser's own bars have the page's colour: that of the device's theme, or of the one that was chosen.
+  const colour = () => {
+    for (const meta of document.querySelectorAll('meta[name=theme-color]')) {
+      const { of } = meta.dataset;
+      meta.media = !dataset.theme ? `(prefers-color-scheme: ${of})` : dataset.theme === of ? 'all' : 'not all';
+    }
+  };
+  new MutationObserver(colour).observe(document.documentElement, { attributeFilter: ['data-theme'] });
+  try {
+    // Else it would flash in the other theme.
+    dataset.theme = localStorage.getItem('converge:theme') || '';
+  } catch {}
+}
 // A program that can't be loaded can't say so itself.
 addEventListener('unhandledrejection', () => {
   if (!performance.getEntriesByName('hydrated').length) document.documentElement.dataset.broken = '';

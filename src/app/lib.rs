@@ -43,8 +43,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"/>
                 <meta name="color-scheme" content="light dark"/>
-                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f7f9"/>
-                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#131318"/>
+                <meta name="theme-color" data-of="light" media="(prefers-color-scheme: light)" content="#f7f7f9"/>
+                <meta name="theme-color" data-of="dark" media="(prefers-color-scheme: dark)" content="#131318"/>
                 <link rel="icon" type="image/svg+xml" href="/icon.svg"/>
                 <link rel="icon" type="image/png" href="/favicon.png"/>
                 <link rel="apple-touch-icon" href="/icon-192.png"/>

@@ -11,6 +11,7 @@ mod landing;
 mod not_found;
 mod numbers;
 mod parts;
+mod paths;
 mod platform;
 mod program;
 mod room;
@@ -29,7 +30,8 @@ use self::room::RoomPage;
 
 pub use self::landing::checked as checked_topic;
 pub use self::numbers::{Numbers, NumbersSource, here_now};
-pub use self::words::{refused_path, room_path};
+pub use self::paths::{refused_path, room_path};
+pub use self::words::page::ERROR_PAGE;
 
 /// Small, and in the page itself.
 const EARLY: &str = include_str!("early.js");
@@ -38,7 +40,7 @@ const EARLY: &str = include_str!("early.js");
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang=words::page::LANGUAGE>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"/>
@@ -57,8 +59,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </head>
             <body>
                 <p class="broken" role="alert">
-                    "This page's program could not be loaded, so buttons do nothing. Load the page again; if that doesn't \
-                     help, the browser may be too old for it."
+                    {words::page::BROKEN}
                 </p>
                 <App/>
             </body>
@@ -71,8 +72,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
-        <Title formatter=words::title/>
-        <Meta name="description" content=words::DESCRIPTION/>
+        <Title formatter=words::page::title/>
+        <Meta name="description" content=words::page::DESCRIPTION/>
         <Router>
             <Routes fallback=NotFound>
                 <Route path=path!("/") view=Landing/>

@@ -4,22 +4,24 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::parts::Brand;
+use crate::words;
 
 /// Says so, and leads back. The status code is the server's to set: its fallback renders this.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
+    let [before, after] = words::page::MISTYPED;
     view! {
-        <Title text="Not found"/>
+        <Title text=words::page::NOT_FOUND/>
         <div class="page">
             <header class="page-header">
                 <Brand/>
             </header>
             <main class="notice">
-                <h1>"There is nothing here"</h1>
-                <p>"The address may be mistyped. Rooms are at " <code>"/r/"</code> " and their name."</p>
+                <h1>{words::page::NOTHING_HERE}</h1>
+                <p>{before} <code>"/r/"</code> {after}</p>
                 <p>
                     <a class="button" href="/">
-                        "Open a room"
+                        {words::page::OPEN_ROOM}
                     </a>
                 </p>
             </main>

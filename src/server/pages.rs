@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use converge_app::{App, Numbers, NumbersSource, shell};
+use converge_app::{App, ERROR_PAGE, Numbers, NumbersSource, shell};
 use converge_signal::server::Signalling;
 use leptos::config::{Env, LeptosOptions};
 use leptos::nonce::use_nonce;
@@ -112,14 +112,9 @@ async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
     }
 }
 
-/// What is said when a request has brought down what was to answer it. Made of nothing that could fail again.
+/// What is said when a request has brought down what was to answer it.
 fn sorry() -> Response {
-    const PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
-        <meta name=color-scheme content='light dark'><title>Something went wrong · converge</title><main>\
-        <h1>Something went wrong</h1><p>The server could not make this page. Rooms that are open go on. Load the page \
-        again; if that doesn't help, tell whoever runs this server: its log says more.</p>\
-        <p><a href=/>To the start</a></p></main></html>";
-    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CACHE_CONTROL, "no-store")], Html(PAGE)).into_response()
+    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CACHE_CONTROL, "no-store")], Html(ERROR_PAGE)).into_response()
 }
 
 /// The worker may fetch from this site, and is asked for anew each time.

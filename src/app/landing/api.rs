@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::platform;
+use crate::{platform, words};
 
 /// Compiles as the first example of `converge_p2p::hooks`.
 const EXAMPLE: &str = r#"provide_room(Options::new("lobby"));
@@ -24,21 +24,16 @@ view! {
 /// What using the hooks looks like.
 #[component]
 pub(crate) fn Api() -> impl IntoView {
+    let [before, after] = words::landing::API_MORE;
     view! {
         <section class="api" id="api">
             <div>
-                <h2>"A room in your own page"</h2>
-                <p>
-                    "The hooks need a topic and nothing else. Whoever names the same one is in the list; what they show \
-                     and say arrives as signals."
-                </p>
-                <p>
-                    "The README has the plain client too, every setting of the server, and the page as a template; the \
-                     protocol is in " <code>"src/signal/PROTOCOL.md"</code> ", the rest in the crates' documentation."
-                </p>
+                <h2>{words::landing::API}</h2>
+                <p>{words::landing::API_HOOKS}</p>
+                <p>{before} <code>"src/signal/PROTOCOL.md"</code> {after}</p>
             </div>
             <div class="api-code">
-                <pre tabindex="0" role="region" aria-label="Example">
+                <pre tabindex="0" role="region" aria-label=words::landing::EXAMPLE>
                     <code>{EXAMPLE}</code>
                 </pre>
                 <CopyCode/>
@@ -56,13 +51,13 @@ fn CopyCode() -> impl IntoView {
     let copy = move |_| {
         spawn_local(async move {
             let copied = platform::copy(EXAMPLE.to_owned()).await;
-            said.try_set(if copied { "Copied" } else { "This browser doesn't let the page copy: select it by hand." });
+            said.try_set(if copied { words::landing::COPIED } else { words::landing::CANNOT_COPY });
         });
     };
     view! {
         <div class="copy-code">
             <button class="button" type="button" disabled=asleep on:click=copy>
-                "Copy code"
+                {words::landing::COPY_CODE}
             </button>
             <p role="status">{said}</p>
         </div>

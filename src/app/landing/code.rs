@@ -1,5 +1,7 @@
 //! A room's name, from what somebody typed or pasted.
 
+use crate::words::landing::{LONG_NAME, NO_NAME, NO_ROOM};
+
 /// The longest topic, in bytes.
 const MAX_TOPIC_BYTES: usize = 128;
 
@@ -10,14 +12,12 @@ const MAX_TOPIC_BYTES: usize = 128;
 pub fn checked(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     let topic = match link_path(text) {
-        Some(path) => {
-            from_path(path).ok_or("This link leads to no room: those that do have /r/ and a name in them.")?
-        }
+        Some(path) => from_path(path).ok_or(NO_ROOM)?,
         None => text.to_owned(),
     };
     match topic.trim() {
-        "" => Err("Give the room a name."),
-        topic if topic.len() > MAX_TOPIC_BYTES => Err("This name is too long: use at most 128 letters."),
+        "" => Err(NO_NAME),
+        topic if topic.len() > MAX_TOPIC_BYTES => Err(LONG_NAME),
         topic => Ok(topic.to_owned()),
     }
 }

@@ -1,16 +1,18 @@
 //! Two peers meeting, right here: what the rest of the page talks about.
 
 use converge_p2p::hooks::{provide_room, use_channel, use_link, use_peers};
-use converge_p2p::{CloseReason, Identity, Options, PeerId, Status};
+use converge_p2p::{CloseReason, Identity, Options, PeerId, PeerState, Status};
 use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::picture::Picture;
-use crate::room::link_words;
 use crate::{platform, words};
 
 /// So many of the last lines are shown.
 const LINES: usize = 3;
+
+/// As the picture has them.
+const TINTS: [u8; 2] = [7, 3];
 
 /// What the two have in common, while they are there.
 #[derive(Clone)]
@@ -40,14 +42,14 @@ pub(crate) fn Demo() -> impl IntoView {
     Effect::new(move |_| ready.set(true));
     let start = move |_| match Meeting::new() {
         Some(new) => meeting.set(Some(new)),
-        None => problem.set("This browser can't make keys, so nobody can meet here."),
+        None => problem.set(words::landing::NO_KEYS),
     };
     let asleep = Signal::derive(move || !ready.get());
     let body = move || match meeting.get() {
         None => view! {
             <Picture/>
             <button class="button primary demo-button" type="button" disabled=asleep on:click=start>
-                "See two browsers meet"
+                {words::landing::DEMO_START}
             </button>
             <p class="problem" role="alert">
                 {problem}
@@ -59,18 +61,18 @@ pub(crate) fn Demo() -> impl IntoView {
                 // Each in a function of its own: a room is provided to all that is below, and these two stand side by side.
                 {
                     let topic = topic.clone();
-                    move || view! { <Side name="Ada" topic=topic.clone() identity=ada.clone() first="Hello Ben"/> }
+                    move || view! { <Side who=0 topic=topic.clone() identity=ada.clone()/> }
                 }
-                {move || view! { <Side name="Ben" topic=topic.clone() identity=ben.clone() first="Hello Ada"/> }}
+                {move || view! { <Side who=1 topic=topic.clone() identity=ben.clone()/> }}
             </div>
             <button class="button demo-button" type="button" on:click=move |_| meeting.set(None)>
-                "Stop"
+                {words::landing::DEMO_STOP}
             </button>
         }
         .into_any(),
     };
     view! {
-        <section class="demo" aria-label="Demonstration">
+        <section class="demo" aria-label=words::landing::DEMO>
             {body}
         </section>
     }
@@ -79,8 +81,9 @@ pub(crate) fn Demo() -> impl IntoView {
 
 /// One of the two, with a room of its own that it leaves when it goes.
 #[component]
-fn Side(name: &'static str, topic: String, identity: Identity, first: &'static str) -> impl IntoView {
-    let class = format!("demo-side tint-{}", if name == "Ada" { 7 } else { 3 });
+fn Side(who: usize, topic: String, identity: Identity) -> impl IntoView {
+    let (name, first) = words::landing::DEMO_SIDES[who];
+    let class = format!("demo-side tint-{}", TINTS[who]);
     let room = provide_room(Options::new(topic).identity(identity));
     let chat = use_channel::<String>("chat");
     let peers = use_peers();
@@ -109,17 +112,17 @@ fn Side(name: &'static str, topic: String, identity: Identity, first: &'static s
                 field.set_value("");
                 problem.set(String::new());
             }
-            Err(error) => problem.set(format!("Not sent: {error}.")),
+            Err(error) => problem.set(words::chat::not_sent(&error)),
         }
     };
     let state = move || match (room.status().get(), other.get()) {
-        (Status::Closed(CloseReason::Denied), _) => "This server lets people in by invitation only.".into_any(),
+        (Status::Closed(CloseReason::Denied), _) => words::landing::INVITATION_ONLY.into_any(),
         (Status::Closed(_), _) => {
-            room.error().get().unwrap_or_else(|| "The server lets nobody in at the moment.".to_owned()).into_any()
+            room.error().get().unwrap_or_else(|| words::landing::NOBODY_LET_IN.to_owned()).into_any()
         }
-        (Status::Offline, _) => "This device has no network.".into_any(),
-        (Status::Reconnecting, None) => "The server can't be reached; trying again…".into_any(),
-        (_, None) => "Looking for the other…".into_any(),
+        (Status::Offline, _) => words::landing::OFFLINE.into_any(),
+        (Status::Reconnecting, None) => words::landing::SERVER_AWAY.into_any(),
+        (_, None) => words::landing::LOOKING.into_any(),
         (_, Some(peer)) => view! { <Way peer/> }.into_any(),
     };
     let rows = move || {
@@ -129,7 +132,7 @@ fn Side(name: &'static str, topic: String, identity: Identity, first: &'static s
         };
         lines.get().into_iter().map(row).collect::<Vec<_>>()
     };
-    let label = format!("Message from {name}");
+    let label = words::landing::message_from(name);
     view! {
         <div class=class role="group" aria-label=name>
             <p class="demo-name">{name}</p>
@@ -141,7 +144,7 @@ fn Side(name: &'static str, topic: String, identity: Identity, first: &'static s
             <form class="field-row" on:submit=send>
                 <input class="field" aria-label=label value=first autocomplete="off" node_ref=field/>
                 <button class="button" type="submit">
-                    "Send"
+                    {words::landing::DEMO_SEND}
                 </button>
             </form>
         </div>
@@ -153,9 +156,11 @@ fn Side(name: &'static str, topic: String, identity: Identity, first: &'static s
 #[component]
 fn Way(peer: PeerId) -> impl IntoView {
     let link = use_link(peer);
-    let text = move || match link.with(|link| link.as_ref().map(link_words)) {
-        Some(text) if text != "Not connected" => text,
-        _ => format!("Found {}; connecting…", words::name_of(peer)),
+    let text = move || {
+        link.with(|link| match link {
+            Some(link) if link.state == PeerState::Connected => words::connection::link(link),
+            _ => words::landing::found(&words::name_of(peer)),
+        })
     };
     view! { <span>{text}</span> }
 }

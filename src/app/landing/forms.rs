@@ -5,9 +5,10 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::code::checked;
-use crate::{platform, words};
-
-const HELP: &str = "Anyone who knows the name can come in.";
+use crate::paths::room_path;
+use crate::platform;
+use crate::words::EXAMPLE;
+use crate::words::landing::{HAVE_LINK, JOIN, OPEN, ROOM, WHO_CAN_COME};
 
 /// A topic with a suggestion already in it, and one button.
 #[island]
@@ -16,13 +17,13 @@ pub(super) fn OpenForm(
     /// What is wrong with what was typed before the page came to life.
     problem: String,
 ) -> impl IntoView {
-    form("topic", "Room", "Open room", HELP, problem, &suggestion, "")
+    form("topic", ROOM, OPEN, WHO_CAN_COME, problem, &suggestion, "")
 }
 
 /// For those who were told a room's name, or were sent its link and see this page first.
 #[island]
 pub(super) fn JoinForm() -> impl IntoView {
-    form("code", "Have a link or a code?", "Join", "", String::new(), "", "amber-otter-417")
+    form("code", HAVE_LINK, JOIN, "", String::new(), "", EXAMPLE)
 }
 
 /// A field that names a room, and the way there. Works without JavaScript, by way of the server's route at `/r`, which leads
@@ -43,7 +44,7 @@ fn form(
         // The field itself is asked: browsers fill it in again after a reload, and tell nobody.
         let topic = field.get_untracked().map(|field| field.value()).unwrap_or_default();
         match checked(&topic) {
-            Ok(topic) => platform::go_to(&words::room_path(&topic)),
+            Ok(topic) => platform::go_to(&room_path(&topic)),
             Err(text) => help.set(text.to_owned()),
         }
     };

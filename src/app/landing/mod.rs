@@ -40,20 +40,17 @@ pub(crate) fn Landing() -> impl IntoView {
         <div class="page">
             <header class="page-header">
                 <Brand/>
-                <nav aria-label="Page">
-                    <a href="#how">"How it works"</a>
-                    <a href="#api">"For developers"</a>
+                <nav aria-label=words::landing::PARTS>
+                    <a href="#how">{words::landing::HOW}</a>
+                    <a href="#api">{words::landing::FOR_DEVELOPERS}</a>
                     <Theme/>
                 </nav>
             </header>
             <main class="landing">
                 <section class="hero">
                     <div class="hero-text">
-                        <h1>"Rooms where browsers talk directly."</h1>
-                        <p class="lead">
-                            "Open a room, send its link to someone, and the two browsers connect to each other: messages, \
-                             files, cameras and screens, with no server in between."
-                        </p>
+                        <h1>{words::landing::HEADLINE}</h1>
+                        <p class="lead">{words::landing::LEAD}</p>
                         <OpenForm suggestion problem=problem.to_owned()/>
                         <JoinForm/>
                         <Here/>
@@ -64,18 +61,16 @@ pub(crate) fn Landing() -> impl IntoView {
                 <Api/>
                 <section class="how" id="how">
                     <div>
-                        <h2>"How it works"</h2>
+                        <h2>{words::landing::HOW}</h2>
                         <ol>
-                            <li>"Each tab makes a key; its public half is the tab's id, so nobody can take it."</li>
-                            <li>"Tabs that name the same topic meet at the server and pass each other an offer."</li>
-                            <li>"From then on they talk directly, and the server is needed only for newcomers."</li>
+                            {words::landing::STEPS.map(|step| view! { <li>{step}</li> })}
                         </ol>
                     </div>
                     <Picture/>
                 </section>
             </main>
             <footer class="page-footer">
-                <p>"converge is free software: MIT or Apache-2.0, as you like."</p>
+                <p>{words::landing::LICENCE}</p>
             </footer>
         </div>
     }
@@ -100,7 +95,7 @@ fn Here() -> impl IntoView {
 /// The numbers, renewed while somebody looks at them.
 #[island]
 fn LiveNumbers(numbers: Numbers) -> impl IntoView {
-    let words = RwSignal::new(numbers.words());
+    let said = RwSignal::new(numbers.words());
     Effect::new(move |_| {
         let ask = move || {
             if document().hidden() {
@@ -109,7 +104,7 @@ fn LiveNumbers(numbers: Numbers) -> impl IntoView {
             spawn_local(async move {
                 // What was known last stays, while the server is away.
                 if let Ok(numbers) = here_now().await {
-                    words.try_set(numbers.words());
+                    said.try_set(numbers.words());
                 }
             });
         };
@@ -119,6 +114,6 @@ fn LiveNumbers(numbers: Numbers) -> impl IntoView {
         }
     });
     view! {
-        <p class="here">{words}</p>
+        <p class="here">{said}</p>
     }
 }

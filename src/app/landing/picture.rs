@@ -2,11 +2,13 @@
 
 use leptos::prelude::*;
 
+use crate::words;
+
 /// Two browsers with the server between and above them; the line to the server fades, the one between them stays.
 #[component]
 pub(crate) fn Picture() -> impl IntoView {
     view! {
-        <svg class="picture" viewBox="0 0 400 260" role="img" aria-label="Two browsers, introduced by a server, connected directly">
+        <svg class="picture" viewBox="0 0 400 260" role="img" aria-label=words::landing::PICTURE>
             <g class="picture-introduction" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="4 6">
                 <path d="M96 150 188 60"/>
                 <path d="M304 150 212 60"/>

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::words;
+
 /// Three lines that meet in a dot.
 #[component]
 pub(crate) fn Mark() -> impl IntoView {
@@ -19,7 +21,7 @@ pub(crate) fn Brand() -> impl IntoView {
     view! {
         <a class="brand" href="/">
             <Mark/>
-            <span>"converge"</span>
+            <span>{words::page::BRAND}</span>
         </a>
     }
 }

@@ -5,7 +5,8 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::web_sys::EventTarget;
 
-use super::icon::{CLOSE, Icon};
+use super::icon::{self, Icon};
+use crate::words;
 
 /// A modal dialog, open while the signal says so. The button `Close`, Escape and a click beside it close it; the browser
 /// keeps the focus inside meanwhile, and gives it back to where it was.
@@ -60,11 +61,11 @@ pub(crate) fn Dialog(
                     <button
                         class="button quiet icon-button"
                         type="button"
-                        aria-label="Close"
-                        title="Close"
+                        aria-label=words::page::CLOSE
+                        title=words::page::CLOSE
                         on:click=move |_| open.set(false)
                     >
-                        <Icon path=CLOSE/>
+                        <Icon path=icon::CLOSE/>
                     </button>
                 </div>
                 {move || open.get().then(|| children())}

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{Icon, icon};
-use crate::platform;
+use crate::{platform, words};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Theme {
@@ -37,9 +37,9 @@ impl Theme {
 
     fn words(self) -> &'static str {
         match self {
-            Self::Device => "Theme: as the device has it",
-            Self::Light => "Theme: light",
-            Self::Dark => "Theme: dark",
+            Self::Device => words::page::THEME_DEVICE,
+            Self::Light => words::page::THEME_LIGHT,
+            Self::Dark => words::page::THEME_DARK,
         }
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
         <button
             class="button quiet icon-button"
             type="button"
-            aria-label="Theme"
+            aria-label=words::page::THEME
             title=title
             disabled=asleep
             on:click=change

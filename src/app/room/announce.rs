@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use super::{Profile, Shared};
 use crate::parts::{Icon, icon};
-use crate::platform;
+use crate::{platform, words};
 
 /// Who comes or goes within this time is said together; by then newcomers have told their names.
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -36,17 +36,8 @@ impl News {
         let came: Vec<String> = std::mem::take(&mut self.came).into_iter().map(|peer| self.name(peer)).collect();
         let left = std::mem::take(&mut self.left);
         self.waiting = false;
-        let said = [said(&came, "came in"), said(&left, if left.len() == 1 { "has left" } else { "have left" })];
+        let said = [words::room::came(&came), words::room::left(&left)];
         said.into_iter().flatten().collect::<Vec<_>>().join(" ")
-    }
-}
-
-fn said(names: &[String], what: &str) -> Option<String> {
-    match names {
-        [] => None,
-        [name] => Some(format!("{name} {what}.")),
-        [one, two] => Some(format!("{one} and {two} {what}.")),
-        names => Some(format!("{} people {what}.", names.len())),
     }
 }
 
@@ -135,9 +126,9 @@ pub(super) fn Sounds() -> impl IntoView {
         <button
             class="button quiet icon-button toggle"
             type="button"
-            aria-label="Sounds"
+            aria-label=words::room::SOUNDS
             aria-pressed=pressed
-            title="Sounds when somebody comes or writes"
+            title=words::room::SOUNDS_WHEN
             disabled=asleep
             on:click=toggle
         >
@@ -145,18 +136,4 @@ pub(super) fn Sounds() -> impl IntoView {
         </button>
     }
     .into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_are_said_as_a_number() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(said(&[], "came in"), None);
-        assert_eq!(said(&names(&["Ada"]), "came in").as_deref(), Some("Ada came in."));
-        assert_eq!(said(&names(&["Ada", "Ben"]), "have left").as_deref(), Some("Ada and Ben have left."));
-        assert_eq!(said(&names(&["Ada", "Ben", "Cleo"]), "came in").as_deref(), Some("3 people came in."));
-    }
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::Shared;
 use crate::parts::{Icon, icon};
+use crate::words;
 
 /// The part that a phone shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +34,12 @@ pub(super) fn Bar() -> impl IntoView {
         count @ 1..100 => count.to_string(),
         _ => "99+".to_owned(),
     });
-    let described = Signal::derive(move || match unread.get() {
-        0 => String::new(),
-        1 => "1 unread message".to_owned(),
-        count => format!("{count} unread messages"),
-    });
+    let described = Signal::derive(move || words::room::unread(unread.get()));
     view! {
-        <nav class="room-bar" aria-label="Parts of the room">
-            {button(Tab::People, "People", icon::PEOPLE)} {button(Tab::Stage, "Stage", icon::POINTER)}
+        <nav class="room-bar" aria-label=words::room::PARTS>
+            {button(Tab::People, words::room::PEOPLE, icon::PEOPLE)} {button(Tab::Stage, words::room::STAGE, icon::POINTER)}
             <div class="room-bar-chat">
-                {button(Tab::Chat, "Chat", icon::CHAT)} <span class="room-bar-count" aria-hidden="true">
+                {button(Tab::Chat, words::room::CHAT, icon::CHAT)} <span class="room-bar-count" aria-hidden="true">
                     {count}
                 </span>
                 <span id="unread-chat" hidden>

@@ -21,6 +21,7 @@ use self::log::Log;
 use self::transfers::Transfers;
 use super::{Profile, Shared};
 use crate::platform::{self, Moment};
+use crate::words;
 
 /// What travels: text now, more kinds later. JSON, so that a page written in any language can take part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ pub(super) fn Chat() -> impl IntoView {
 
     channel.on_message(move |message| {
         let name = name_of(message.from);
-        let direct = if message.direct { "direct, to you" } else { "" }.to_owned();
+        let direct = if message.direct { words::chat::DIRECT_TO_YOU } else { "" }.to_owned();
         let Said { id, text } = message.value;
         deliveries.shown(message.from, id);
         if sounds.get_untracked() {
@@ -155,19 +156,10 @@ pub(super) fn Chat() -> impl IntoView {
     let stalled = StoredValue::new(None::<(PeerId, String)>);
     room.on_event(move |event| match event {
         Event::Undelivered { peer, messages } => {
-            let name = name_of(*peer);
-            problem.set(match messages {
-                1 => format!("A message to {name} may not have arrived: they left, or loaded the page again, first."),
-                _ => format!(
-                    "{messages} messages to {name} may not have arrived: they left, or loaded the page again, first."
-                ),
-            });
+            problem.set(words::chat::undelivered(&name_of(*peer), *messages));
         }
         Event::Stalled { peer } => {
-            let text = format!(
-                "Nothing gets through to {} at the moment. What you have sent waits, and arrives when the link is mended.",
-                name_of(*peer)
-            );
+            let text = words::chat::stalled(&name_of(*peer));
             stalled.set_value(Some((*peer, text.clone())));
             problem.set(text);
         }
@@ -205,7 +197,7 @@ pub(super) fn Chat() -> impl IntoView {
     view! {
         <section
             class=class
-            aria-label="Chat"
+            aria-label=words::chat::CHAT
             on:dragover=over
             on:dragleave=move |_| dropping.set(false)
             on:drop=dropped

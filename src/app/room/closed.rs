@@ -6,46 +6,18 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::Shared;
-use crate::platform;
+use crate::{platform, words};
 
 /// Why, what it means, and what can be done; hidden while the room is open.
 #[component]
 pub(super) fn Closed() -> impl IntoView {
     let room = use_room();
     let reason = Signal::derive(move || room.status().get().reason());
-    let heading = Signal::derive(move || {
-        let text = match reason.get() {
-            None => "",
-            Some(CloseReason::Left) => "You have left",
-            Some(CloseReason::RoomFull) => "This room is full",
-            Some(CloseReason::Replaced) => "You are in this room elsewhere",
-            Some(CloseReason::Unsupported) => "This browser can't take part",
-            Some(CloseReason::Version) => "This page is out of date",
-            Some(CloseReason::Denied) => "This room needs an invitation",
-            Some(_) => "The room could not be opened",
-        };
-        text.to_owned()
-    });
-    let text = Signal::derive(move || {
-        let text = match reason.get() {
-            None => "",
-            Some(CloseReason::Left) => "The others have been told.",
-            Some(CloseReason::RoomFull) => {
-                "It has as many people as it may. Try again when somebody has left, or open another room."
-            }
-            Some(CloseReason::Replaced) => {
-                "The same tab joined again, and that one is connected now. Join here to take its place."
-            }
-            Some(CloseReason::Version) => "It doesn't speak the server's version of the protocol. Load the page again.",
-            Some(CloseReason::Denied) => {
-                "Whoever runs this server lets people in by a token for each room. There is none yet, or it is for \
-                 another room, or its time is over. Paste one here; this tab keeps it until it is closed."
-            }
-            Some(_) => {
-                return room.error().get().unwrap_or_else(|| "The server refused, without saying why.".to_owned());
-            }
-        };
-        text.to_owned()
+    let heading = Signal::derive(move || reason.get().map(words::room::closed).unwrap_or_default().to_owned());
+    let text = Signal::derive(move || match reason.get().map(words::room::closed_meaning) {
+        None => String::new(),
+        Some(Some(text)) => text.to_owned(),
+        Some(None) => room.error().get().unwrap_or_else(|| words::room::REFUSED.to_owned()),
     });
     let open = Signal::derive(move || reason.get().is_none());
     let denied = Signal::derive(move || reason.get() == Some(CloseReason::Denied));
@@ -58,10 +30,10 @@ pub(super) fn Closed() -> impl IntoView {
             <InvitationForm hidden=Signal::derive(move || !denied.get())/>
             <p class="notice-actions">
                 <button class="button primary" type="button" hidden=hopeless on:click=move |_| room.rejoin()>
-                    "Join again"
+                    {words::room::JOIN_AGAIN}
                 </button>
                 <a class="button" href="/">
-                    "Open another room"
+                    {words::room::OPEN_ANOTHER}
                 </a>
             </p>
         </section>
@@ -96,7 +68,7 @@ fn InvitationForm(
     };
     view! {
         <form class="invitation" hidden=hidden on:submit=join>
-            <label for="token">"Token"</label>
+            <label for="token">{words::room::TOKEN}</label>
             <div class="field-row">
                 <input
                     id="token"
@@ -109,7 +81,7 @@ fn InvitationForm(
                     node_ref=field
                 />
                 <button class="button primary" type="submit">
-                    "Join"
+                    {words::room::JOIN}
                 </button>
             </div>
         </form>

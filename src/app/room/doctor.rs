@@ -1,7 +1,6 @@
 //! Why two people hear each other or don't: the panel that explains the connections.
 
 mod copy;
-mod words;
 
 use converge_p2p::hooks::{use_peers, use_report};
 use converge_p2p::{Diagnosis, PeerId, RoomReport, Status};
@@ -10,11 +9,10 @@ use leptos::html::{Button, Section};
 use leptos::prelude::*;
 
 use self::copy::CopyReport;
-use self::words::{LINK_FACTS, SERVER_FACTS, advice, server_words};
-pub(super) use self::words::{activity_words, state_words};
 use super::mesh::Mesh;
 use super::name_of;
 use crate::parts::list;
+use crate::words::connection as words;
 
 /// Whether the panel is open, and the button that opens it.
 #[derive(Clone, Copy)]
@@ -57,11 +55,11 @@ fn Panel(state: PanelState) -> impl IntoView {
         }
     };
     view! {
-        <section class="panel" aria-label="Connection" tabindex="-1" node_ref=panel on:keydown=key>
+        <section class="panel" aria-label=words::CONNECTION tabindex="-1" node_ref=panel on:keydown=key>
             <div class="panel-head">
-                <h2>"Connection"</h2>
+                <h2>{words::CONNECTION}</h2>
                 <button class="button" type="button" on:click=move |_| state.close()>
-                    "Close"
+                    {words::CLOSE}
                 </button>
             </div>
             <ConnectionDoctor/>
@@ -84,7 +82,7 @@ pub(crate) fn ConnectionDoctor() -> impl IntoView {
             <Server report/>
             {list(ids, move |peer| view! { <Person report peer/> }.into_any())}
             <p class="doctor-alone" hidden=not_alone>
-                "Nobody else is here, so there is nobody to be connected to."
+                {words::ALONE}
             </p>
             <CopyReport report/>
         </div>
@@ -95,16 +93,16 @@ pub(crate) fn ConnectionDoctor() -> impl IntoView {
 #[component]
 fn Server(report: Signal<Option<RoomReport>>) -> impl IntoView {
     let status = Memo::new(move |_| report.with(|report| report.as_ref().map_or(Status::Connecting, |it| it.status)));
-    let said = Signal::derive(move || server_words(status.get()).to_owned());
+    let said = Signal::derive(move || words::server(status.get()).to_owned());
     let tone = Signal::derive(move || match status.get() {
         Status::Connected => Tone::Good,
         Status::Connecting | Status::Reconnecting => Tone::Unsure,
         _ => Tone::Bad,
     });
-    let facts = SERVER_FACTS.map(|(term, words)| {
-        (term, Signal::derive(move || report.with(|report| report.as_ref().map(words)).unwrap_or_default()))
+    let facts = words::SERVER_FACTS.map(|(term, told)| {
+        (term, Signal::derive(move || report.with(|report| report.as_ref().map(told)).unwrap_or_default()))
     });
-    entry(Signal::stored("Meeting server".to_owned()), tone, said, &facts)
+    entry(Signal::stored(words::SERVER.to_owned()), tone, said, &facts)
 }
 
 #[component]
@@ -118,14 +116,14 @@ fn Person(report: Signal<Option<RoomReport>>, peer: PeerId) -> impl IntoView {
     });
     let name = name_of(peer);
     let said = Signal::derive(move || {
-        link.with(|link| link.as_ref().map(|(diagnosis, link)| advice(*diagnosis, link, &name.get())))
+        link.with(|link| link.as_ref().map(|(diagnosis, link)| words::advice(*diagnosis, link, &name.get())))
             .unwrap_or_default()
     });
     let tone = Signal::derive(move || {
         link.with(|link| link.as_ref().map_or(Tone::Unsure, |(diagnosis, _)| Tone::of(*diagnosis)))
     });
-    let facts = LINK_FACTS.map(|(term, words)| {
-        (term, Signal::derive(move || link.with(|link| link.as_ref().map(|(_, link)| words(link))).unwrap_or_default()))
+    let facts = words::LINK_FACTS.map(|(term, told)| {
+        (term, Signal::derive(move || link.with(|link| link.as_ref().map(|(_, link)| told(link))).unwrap_or_default()))
     });
     entry(name, tone, said, &facts)
 }

@@ -10,7 +10,7 @@ use leptos::task::spawn_local;
 use super::share::Share;
 use super::{Copying, Shared};
 use crate::parts::{Icon, Mark, ThemeButton, icon};
-use crate::platform;
+use crate::{platform, words};
 
 /// How long it is said that the link was copied.
 const SAID: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ const SAID: Duration = Duration::from_secs(5);
 pub(super) fn Header() -> impl IntoView {
     view! {
         <header class="room-header">
-            <a class="brand" href="/" aria-label="converge, to the start">
+            <a class="brand" href="/" aria-label=words::page::TO_START>
                 <Mark/>
             </a>
             <h1 class="room-topic">{Signal::<String>::from(use_room().topic())}</h1>
@@ -37,15 +37,7 @@ pub(super) fn Header() -> impl IntoView {
 #[component]
 fn Connection() -> impl IntoView {
     let room = use_room();
-    let text = Signal::derive(move || match (room.status().get(), room.links().get()) {
-        (Status::Connected, 0) => "Connected".to_owned(),
-        (Status::Connected, 1) => "1 direct link".to_owned(),
-        (Status::Connected, links) => format!("{links} direct links"),
-        (Status::Connecting, _) => "Connecting…".to_owned(),
-        (Status::Reconnecting, _) => "Reconnecting…".to_owned(),
-        (Status::Offline, _) => "Offline".to_owned(),
-        (Status::Closed(_), _) => "Not connected".to_owned(),
-    });
+    let text = Signal::derive(move || words::connection::status(room.status().get(), room.links().get()));
     let class = Signal::derive(move || format!("pill {}", room.status().get().as_str()));
     let Shared { ready, panel, .. } = Shared::get();
     let asleep = Signal::derive(move || !ready.get());
@@ -56,14 +48,14 @@ fn Connection() -> impl IntoView {
         <button
             class="button quiet"
             type="button"
-            title="Connection"
+            title=words::connection::CONNECTION
             aria-expanded=expanded
             disabled=asleep
             node_ref=panel.button
             on:click=toggle
         >
             <Icon path=icon::PULSE/>
-            <span class="button-text">"Connection"</span>
+            <span class="button-text">{words::connection::CONNECTION}</span>
         </button>
     }
     .into_any()
@@ -90,15 +82,15 @@ fn Invite() -> impl IntoView {
     };
     let said = Signal::derive(move || match copying.get() {
         Copying::NotYet => String::new(),
-        Copying::Copied => "Link copied".to_owned(),
-        Copying::Shown(link) => format!("This browser doesn't let the page copy. The link: {link}"),
+        Copying::Copied => words::room::LINK_COPIED.to_owned(),
+        Copying::Shown(link) => words::room::cannot_copy(&link),
     });
     let class = Signal::derive(move || shown("invite-said", copying.get() != Copying::NotYet));
     view! {
         <div class="invite">
-            <button class="button quiet" type="button" title="Copy invite link" disabled=asleep on:click=copy>
+            <button class="button quiet" type="button" title=words::room::COPY_INVITE disabled=asleep on:click=copy>
                 <Icon path=icon::LINK/>
-                <span class="button-text">"Copy invite link"</span>
+                <span class="button-text">{words::room::COPY_INVITE}</span>
             </button>
             <p class=class role="status">
                 {said}
@@ -116,12 +108,12 @@ fn Leave() -> impl IntoView {
         <button
             class="button quiet"
             type="button"
-            title="Leave room"
+            title=words::room::LEAVE
             disabled=closed
             on:click=move |_| room.leave()
         >
             <Icon path=icon::LEAVE/>
-            <span class="button-text">"Leave room"</span>
+            <span class="button-text">{words::room::LEAVE}</span>
         </button>
     }
 }
@@ -130,18 +122,7 @@ fn Leave() -> impl IntoView {
 #[component]
 pub(super) fn Banner() -> impl IntoView {
     let room = use_room();
-    let text = Signal::derive(move || {
-        let text = match room.status().get() {
-            Status::Reconnecting => {
-                "The meeting server is unreachable. You can go on talking; new people can't join until it is back."
-            }
-            Status::Offline => {
-                "This device has no network. You are connected again as soon as it has; until then, messages wait."
-            }
-            _ => "",
-        };
-        text.to_owned()
-    });
+    let text = Signal::derive(move || words::connection::banner(room.status().get()).to_owned());
     let class = Signal::derive(move || shown("banner", !text.get().is_empty()));
     view! {
         <p class=class role="status">

@@ -1,12 +1,13 @@
 //! The links of this peer as a picture, and as a table for those who don't see it.
 
 use converge_p2p::hooks::use_presence;
-use converge_p2p::{LinkReport, PeerId, RoomReport};
+use converge_p2p::{LinkReport, PeerId, PeerState, RoomReport};
 use leptos::prelude::*;
 
-use super::quality::{bars, rtt, words};
-use super::{Profile, doctor};
+use super::Profile;
+use super::quality::{bars, rtt};
 use crate::parts::tint;
+use crate::words::{connection as words, millis, room::YOU};
 
 /// How far from the middle the others are.
 const RADIUS: u32 = 86;
@@ -28,19 +29,18 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
         let initial = |peer| name(peer).chars().take(1).collect::<String>();
         let other = |(number, link): (usize, &LinkReport)| node(link.peer, initial(link.peer), place(number, count));
         let nodes: Vec<_> = links.iter().enumerate().map(other).collect();
-        let own = own.get().map(|own| node(own, "You".to_owned(), String::new()));
+        let own = own.get().map(|own| node(own, YOU.to_owned(), String::new()));
         view! { <g transform="translate(160 110)">{lines} {nodes} {own}</g> }
     };
     let rows = move || {
         let row = |link: &LinkReport| {
-            let time = rtt(link).map_or_else(|| "–".to_owned(), |rtt| format!("{rtt} ms"));
-            let way = words(link).split(',').next().unwrap_or_default().to_owned();
+            let time = rtt(link).map_or_else(|| words::NONE.to_owned(), millis);
             view! {
                 <tr>
                     <th scope="row">{name(link.peer)}</th>
-                    <td>{way}</td>
+                    <td>{words::way(link)}</td>
                     <td>{time}</td>
-                    <td>{doctor::state_words(link.state)}</td>
+                    <td>{words::state(link.state)}</td>
                 </tr>
             }
         };
@@ -52,13 +52,13 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
                 {picture}
             </svg>
             <table class="mesh-table">
-                <caption>"Links"</caption>
+                <caption>{words::LINKS}</caption>
                 <thead>
                     <tr>
-                        <th scope="col">"Person"</th>
-                        <th scope="col">"Way"</th>
-                        <th scope="col">"Round trip"</th>
-                        <th scope="col">"State"</th>
+                        <th scope="col">{words::PERSON}</th>
+                        <th scope="col">{words::WAY}</th>
+                        <th scope="col">{words::ROUND_TRIP}</th>
+                        <th scope="col">{words::STATE}</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -99,17 +99,10 @@ fn node(peer: PeerId, text: String, transform: String) -> AnyView {
 
 fn summary(links: &[LinkReport]) -> String {
     let count = |wanted: fn(&LinkReport) -> bool| links.iter().filter(|link| wanted(link)).count();
-    let relayed = count(|link| bars(link) > 0 && link.path.as_ref().is_some_and(|path| path.is_relayed()));
-    let open = count(|link| link.state == converge_p2p::PeerState::Connected);
-    let others = if links.len() == 1 { "1 other".to_owned() } else { format!("{} others", links.len()) };
-    let mut text = format!("You and {others}: {} direct", open.saturating_sub(relayed));
-    if relayed > 0 {
-        text += &format!(", {relayed} relayed");
-    }
-    if open < links.len() {
-        text += &format!(", {} not connected", links.len() - open);
-    }
-    text
+    let open = count(|link| link.state == PeerState::Connected);
+    let relayed =
+        count(|link| link.state == PeerState::Connected && link.path.as_ref().is_some_and(|path| path.is_relayed()));
+    words::mesh(open - relayed, relayed, links.len() - open)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
 use self::header::{Banner, Header};
 use self::people::People;
-pub(crate) use self::quality::words as link_words;
+pub(crate) use self::quality::rtt as round_trip;
 use self::stage::Stage;
 use crate::{platform, words};
 
@@ -163,8 +163,7 @@ fn Room(topic: String) -> impl IntoView {
             <main class="room" data-self-id=id data-status=status data-reason=reason data-links=links>
                 <noscript>
                     <p class="notice">
-                        "This room needs JavaScript: your browser connects to the others' by itself, and the program \
-                         that does it comes with this page. Allow JavaScript for this site, then load the page again."
+                        {words::room::NEEDS_JAVASCRIPT}
                     </p>
                 </noscript>
                 <Announcements/>

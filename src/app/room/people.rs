@@ -7,7 +7,6 @@ use leptos::prelude::*;
 
 use super::announce::Sounds;
 use super::bar::Tab;
-use super::doctor::activity_words;
 use super::quality::Quality;
 use super::shortcuts::Shortcuts;
 use super::{MAX_NAME_CHARS, Profile, Shared, name_of};
@@ -22,10 +21,10 @@ pub(super) fn People() -> impl IntoView {
     view! {
         <section class="people" aria-labelledby="people-heading">
             <h2 id="people-heading" class="section-heading">
-                "People " <span class="count">{count}</span>
+                {words::room::PEOPLE_HEADING} <span class="count">{count}</span>
             </h2>
             <Name/>
-            <ul class="people-list" aria-label="People">
+            <ul class="people-list" aria-label=words::room::PEOPLE>
                 <Myself/>
                 {list(ids, |id| view! { <Person id/> }.into_any())}
             </ul>
@@ -67,7 +66,7 @@ fn Name() -> impl IntoView {
     let otherwise = Signal::derive(move || room.id().get().map(words::name_of).unwrap_or_default());
     view! {
         <div class="name">
-            <label for="name">"Your name"</label>
+            <label for="name">{words::room::YOUR_NAME}</label>
             <input
                 id="name"
                 class="field"
@@ -87,14 +86,16 @@ fn Myself() -> impl IntoView {
     let mine = use_presence::<Profile>().mine();
     let name = Signal::derive(move || match id.get() {
         Some(id) => mine.with(|profile| Profile::name(Some(profile), id)),
-        None => "You".to_owned(),
+        None => words::room::YOU.to_owned(),
     });
     let text = Signal::derive(move || id.get().map(|id| id.to_string()));
     // Whose key is not loaded yet doesn't speak.
     let media = expect_context::<UseMedia>();
     let speaking = Memo::new(move |_| id.get().map(|id| media.is_speaking(id)));
     let speaking = Signal::derive(move || speaking.get().is_some_and(|speaking| speaking.get()));
-    let state = Signal::derive(move || if speaking.get() { "you, speaking" } else { "you" }.to_owned());
+    let state = Signal::derive(move || {
+        if speaking.get() { words::room::YOU_SPEAKING } else { words::room::THIS_IS_YOU }.to_owned()
+    });
     let class = Signal::derive(move || if speaking.get() { "person speaking" } else { "person" }.to_owned());
     view! { <Row id text name state class activity=Signal::stored(None) more=().into_any()/> }
 }
@@ -132,12 +133,11 @@ fn Person(id: PeerId) -> impl IntoView {
 /// What somebody does, in words; nothing where they are simply here.
 fn doing(state: PeerState, activity: Activity, typing: bool, speaking: bool) -> &'static str {
     match (state, activity) {
-        (PeerState::Connected | PeerState::Connecting, Activity::Stale) => activity_words(Activity::Stale),
-        (PeerState::Connected, _) if speaking => "speaking",
-        (PeerState::Connected, _) if typing => "typing…",
-        (PeerState::Connected, activity) => activity_words(activity),
-        (PeerState::Connecting, _) => "connecting…",
-        _ => "unreachable; trying again",
+        (PeerState::Connected | PeerState::Connecting, Activity::Stale) => words::connection::activity(Activity::Stale),
+        (PeerState::Connected, _) if speaking => words::room::SPEAKING,
+        (PeerState::Connected, _) if typing => words::room::TYPING,
+        (PeerState::Connected, activity) => words::connection::activity(activity),
+        (state, _) => words::room::away(state),
     }
 }
 
@@ -145,7 +145,7 @@ fn doing(state: PeerState, activity: Activity, typing: bool, speaking: bool) -> 
 #[component]
 fn WriteTo(id: PeerId, name: Signal<String>) -> impl IntoView {
     let Shared { to, tab, .. } = Shared::get();
-    let label = Signal::derive(move || format!("Write to {}", name.get()));
+    let label = Signal::derive(move || words::room::write_to(&name.get()));
     let write = move |_| {
         to.set(Some(id));
         tab.set(Tab::Chat);

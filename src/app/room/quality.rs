@@ -4,18 +4,20 @@ use converge_p2p::hooks::use_link;
 use converge_p2p::{LinkReport, PeerId, PeerState};
 use leptos::prelude::*;
 
+use crate::words;
+
 /// Three bars, and in words what they stand for.
 #[component]
 pub(super) fn Quality(peer: PeerId) -> impl IntoView {
     let link = use_link(peer);
-    let words = Signal::derive(move || link.with(|link| link.as_ref().map(words).unwrap_or_default()));
+    let said = Signal::derive(move || link.with(|link| link.as_ref().map(words::connection::link).unwrap_or_default()));
     let class = Signal::derive(move || {
         let bars = link.with(|link| link.as_ref().map_or(0, bars));
         format!("quality bars-{bars}")
     });
     view! {
-        <span class="quality-frame" title=words>
-            <svg class=class viewBox="0 0 16 12" width="16" height="12" role="img" aria-label=words>
+        <span class="quality-frame" title=said>
+            <svg class=class viewBox="0 0 16 12" width="16" height="12" role="img" aria-label=said>
                 <path d="M2 12V8"/>
                 <path d="M8 12V5"/>
                 <path d="M14 12V2"/>
@@ -26,7 +28,7 @@ pub(super) fn Quality(peer: PeerId) -> impl IntoView {
 }
 
 /// In milliseconds, whichever was measured last.
-pub(super) fn rtt(link: &LinkReport) -> Option<u32> {
+pub(crate) fn rtt(link: &LinkReport) -> Option<u32> {
     let measured = link.rtt_ms.map(|rtt| (rtt + 0.5) as u32);
     measured.or_else(|| link.path.as_ref()?.rtt_ms)
 }
@@ -38,22 +40,5 @@ pub(super) fn bars(link: &LinkReport) -> u32 {
         (PeerState::Connected, Some(80..200)) => 2,
         (PeerState::Connected, Some(_)) => 1,
         _ => 0,
-    }
-}
-
-/// The way and the time, as short as can be.
-pub(crate) fn words(link: &LinkReport) -> String {
-    if link.state != PeerState::Connected {
-        return "Not connected".to_owned();
-    }
-    let way = match &link.path {
-        Some(path) if path.is_relayed() => "Relayed",
-        Some(_) => "Direct",
-        None => "Connected",
-    };
-    match rtt(link) {
-        Some(0) => format!("{way}, under 1 ms"),
-        Some(rtt) => format!("{way}, {rtt} ms"),
-        None => way.to_owned(),
     }
 }

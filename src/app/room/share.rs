@@ -8,6 +8,7 @@ use leptos::task::spawn_local;
 use super::Shared;
 use crate::parts::{Dialog, Icon, Qr, icon};
 use crate::platform;
+use crate::words::room as words;
 
 /// The button, and the dialog it opens.
 #[component]
@@ -19,15 +20,15 @@ pub(super) fn Share() -> impl IntoView {
         <button
             class="button"
             type="button"
-            title="Share room"
+            title=words::SHARE
             aria-haspopup="dialog"
             disabled=asleep
             on:click=move |_| open.set(true)
         >
             <Icon path=icon::SHARE/>
-            <span class="button-text">"Share room"</span>
+            <span class="button-text">{words::SHARE}</span>
         </button>
-        <Dialog open title="Share room">
+        <Dialog open title=words::SHARE>
             <Invitation/>
         </Dialog>
     }
@@ -49,10 +50,10 @@ fn Invitation() -> impl IntoView {
     let copy = move |_| {
         spawn_local(async move {
             let text = if platform::copy(link.get_value()).await {
-                "Link copied"
+                words::LINK_COPIED
             } else {
                 select();
-                "This browser doesn't let the page copy. The link is selected: copy it by hand."
+                words::LINK_SELECTED
             };
             said.try_set(text.to_owned());
         });
@@ -63,16 +64,16 @@ fn Invitation() -> impl IntoView {
     let send = platform::can_share().then(|| {
         view! {
             <button class="button" type="button" on:click=send>
-                "Send link…"
+                {words::SEND_LINK}
             </button>
         }
         .into_any()
     });
     view! {
         <div class="share">
-            <p class="share-why">"Whoever has this link can come in."</p>
+            <p class="share-why">{words::WHO_CAN_COME}</p>
             <label class="visually-hidden" for="room-link">
-                "Link"
+                {words::LINK}
             </label>
             <input
                 id="room-link"
@@ -84,15 +85,15 @@ fn Invitation() -> impl IntoView {
             />
             <div class="share-actions">
                 <button class="button primary" type="button" on:click=copy>
-                    "Copy link"
+                    {words::COPY_LINK}
                 </button>
                 {send}
             </div>
             <p class="share-said" role="status">
                 {Signal::<String>::from(said)}
             </p>
-            <Qr text=Signal::stored(link.get_value()) label="QR code of this room's link"/>
-            <p class="share-why">"Or point a phone's camera at this."</p>
+            <Qr text=Signal::stored(link.get_value()) label=words::QR/>
+            <p class="share-why">{words::POINT_CAMERA}</p>
         </div>
     }
     .into_any()

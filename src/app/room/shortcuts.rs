@@ -10,6 +10,7 @@ use super::bar::Tab;
 use super::call::source;
 use crate::parts::{Dialog, Icon, icon};
 use crate::platform;
+use crate::words::room as words;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -19,11 +20,11 @@ enum Action {
 }
 
 const SHORTCUTS: [(&str, &str, Action); 5] = [
-    ("?", "Show this list", Action::List),
-    ("/", "Write a message", Action::Write),
-    ("v", "Turn the camera on or off", Action::Toggle(StreamKind::Camera)),
-    ("m", "Turn the microphone on or off", Action::Toggle(StreamKind::Microphone)),
-    ("s", "Share a screen, or no longer", Action::Toggle(StreamKind::Screen)),
+    ("?", words::SHORTCUT_LIST, Action::List),
+    ("/", words::SHORTCUT_WRITE, Action::Write),
+    ("v", words::SHORTCUT_CAMERA, Action::Toggle(StreamKind::Camera)),
+    ("m", words::SHORTCUT_MICROPHONE, Action::Toggle(StreamKind::Microphone)),
+    ("s", words::SHORTCUT_SCREEN, Action::Toggle(StreamKind::Screen)),
 ];
 
 /// The button, the list it opens, and what the keys do. They can be turned off: who speaks to their computer would press
@@ -63,15 +64,15 @@ pub(super) fn Shortcuts() -> impl IntoView {
         <button
             class="button quiet icon-button"
             type="button"
-            aria-label="Keyboard shortcuts"
-            title="Keyboard shortcuts"
+            aria-label=words::SHORTCUTS
+            title=words::SHORTCUTS
             aria-haspopup="dialog"
             disabled=asleep
             on:click=move |_| open.set(true)
         >
             <Icon path=icon::KEYBOARD/>
         </button>
-        <Dialog open title="Keyboard shortcuts">
+        <Dialog open title=words::SHORTCUTS>
             <List on/>
         </Dialog>
     }
@@ -80,13 +81,13 @@ pub(super) fn Shortcuts() -> impl IntoView {
 
 #[component]
 fn List(on: RwSignal<bool>) -> impl IntoView {
-    let row = |(key, words, _): (&'static str, &'static str, Action)| {
+    let row = |(key, does, _): (&'static str, &'static str, Action)| {
         view! {
             <div class="shortcut">
                 <dt>
                     <kbd>{key.to_uppercase()}</kbd>
                 </dt>
-                <dd>{words}</dd>
+                <dd>{does}</dd>
             </div>
         }
         .into_any()
@@ -104,7 +105,7 @@ fn List(on: RwSignal<bool>) -> impl IntoView {
                 prop:checked=on
                 on:change:target=move |event| change(event.target().checked())
             />
-            "Single-key shortcuts"
+            {words::SHORTCUTS_ON}
         </label>
     }
     .into_any()

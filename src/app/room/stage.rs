@@ -15,7 +15,7 @@ use self::alone::Alone;
 use self::cursors::Cursors;
 use self::reactions::{Flights, Reactions, Sky};
 use super::call::{Controls, Videos};
-use crate::platform;
+use crate::{platform, words};
 
 /// A place on the stage, as shares of its width and height: screens differ. In whole numbers, so that nothing from
 /// outside is beside the stage or no number.
@@ -79,7 +79,7 @@ pub(super) fn Stage() -> impl IntoView {
     view! {
         <section
             class=class
-            aria-label="Stage"
+            aria-label=words::room::STAGE
             node_ref=stage
             on:pointermove=point
             on:pointerdown=point
@@ -89,7 +89,7 @@ pub(super) fn Stage() -> impl IntoView {
             <Videos/>
             <div class="canvas">
                 <Alone/>
-                <p class="canvas-hint">"Point at something: the others see your pointer here."</p>
+                <p class="canvas-hint">{words::room::POINT_HERE}</p>
             </div>
             <div class="stage-tools">
                 <Controls/>

@@ -1,12 +1,12 @@
 //! Which camera and which microphone.
 
-use converge_p2p::StreamKind;
 use converge_p2p::hooks::{UseMedia, use_devices};
+use converge_p2p::{Device, StreamKind};
 use leptos::prelude::*;
 
 use crate::parts::{Dialog, Icon, icon};
-use crate::platform;
 use crate::room::Shared;
+use crate::{platform, words};
 
 /// The button, and the dialog it opens.
 #[component]
@@ -18,15 +18,15 @@ pub(super) fn Devices() -> impl IntoView {
         <button
             class="button quiet icon-button call-button"
             type="button"
-            aria-label="Devices"
-            title="Devices"
+            aria-label=words::call::DEVICES
+            title=words::call::DEVICES
             aria-haspopup="dialog"
             disabled=asleep
             on:click=move |_| open.set(true)
         >
             <Icon path=icon::SETTINGS/>
         </button>
-        <Dialog open title="Devices">
+        <Dialog open title=words::call::DEVICES>
             <Choices/>
         </Dialog>
     }
@@ -39,37 +39,31 @@ fn Choices() -> impl IntoView {
     let named = Signal::derive(move || devices.with(|all| all.iter().any(|device| !device.label.is_empty())));
     let hint = Signal::derive(move || {
         let hint = if !platform::has_devices() {
-            "Browsers let a page use cameras and microphones only over https, or on the machine that serves it."
+            words::call::DEVICES_INSECURE
         } else if named.get() {
-            "What is on changes at once. The choice is remembered on this device."
+            words::call::DEVICES_CHANGE
         } else {
-            "The browser names them once you have allowed this page to use one."
+            words::call::DEVICES_NAMELESS
         };
         hint.to_owned()
     });
-    let choice = move |kind: StreamKind, id: &'static str, label: &'static str| choice(devices, kind, id, label);
     view! {
         <div class="devices">
-            {choice(StreamKind::Camera, "device-camera", "Camera")}
-            {choice(StreamKind::Microphone, "device-microphone", "Microphone")}
+            {choice(devices, StreamKind::Camera, "device-camera")}
+            {choice(devices, StreamKind::Microphone, "device-microphone")}
             <p class="devices-hint">{hint}</p>
         </div>
     }
     .into_any()
 }
 
-fn choice(
-    devices: Signal<Vec<converge_p2p::Device>>,
-    kind: StreamKind,
-    id: &'static str,
-    label: &'static str,
-) -> AnyView {
+fn choice(devices: Signal<Vec<Device>>, kind: StreamKind, id: &'static str) -> AnyView {
     let media = expect_context::<UseMedia>();
     let picked = RwSignal::new(platform::remembered_device(kind.as_str()).unwrap_or_default());
     let options = move || {
         let found = devices.get().into_iter().filter(|device| device.kind == kind && !device.id.is_empty());
-        let option = |(number, device): (usize, converge_p2p::Device)| {
-            let name = if device.label.is_empty() { format!("{label} {}", number + 1) } else { device.label };
+        let option = |(number, device): (usize, Device)| {
+            let name = if device.label.is_empty() { words::call::nameless(kind, number + 1) } else { device.label };
             let selected = picked.get_untracked() == device.id;
             view! {
                 <option value=device.id selected=selected>
@@ -86,10 +80,10 @@ fn choice(
     };
     view! {
         <label class="device" for=id>
-            {label}
+            {words::call::button(kind)}
         </label>
         <select id=id class="field" on:change:target=move |event| change(event.target().value())>
-            <option value="">"As the browser chooses"</option>
+            <option value="">{words::call::ANY_DEVICE}</option>
             {options}
         </select>
     }

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::parts::{Avatar, Icon, icon, tint};
 use crate::room::name_of;
+use crate::words;
 
 /// Which stream a tile is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +40,7 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
     let blocked = use_player(owner, id, video);
     let (speaking, others) = (media.is_speaking(owner), use_peers());
     let name = name_of(owner);
-    let label = Signal::derive(move || label(&name.get(), kind, own));
+    let label = Signal::derive(move || words::call::tile(&name.get(), kind, own));
     let class = Signal::derive(move || {
         let speaks = if speaking.get() { " speaking" } else { "" };
         format!("tile {} {}{speaks}", kind.as_str(), tint(owner))
@@ -47,10 +48,10 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
     let state = Signal::derive(move || {
         let text = stream.with(|stream| match stream {
             // Those who came last don't get it, or nobody would see anything.
-            Some(stream) if !stream.live && others.with(Vec::len) > MAX_VIEWERS => "too many are here to see it",
-            Some(stream) if !stream.live => "on its way…",
-            Some(stream) if stream.paused => "paused",
-            _ if blocked.get() => "Touch the page to hear it",
+            Some(stream) if !stream.live && others.with(Vec::len) > MAX_VIEWERS => words::call::TOO_MANY,
+            Some(stream) if !stream.live => words::call::ON_ITS_WAY,
+            Some(stream) if stream.paused => words::call::PAUSED,
+            _ if blocked.get() => words::call::TOUCH_TO_HEAR,
             _ => "",
         });
         text.to_owned()
@@ -71,16 +72,11 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
     .into_any()
 }
 
-fn label(name: &str, kind: StreamKind, own: bool) -> String {
-    let you = if own { " (you)" } else { "" };
-    format!("{name}’s {}{you}", kind.as_str())
-}
-
 /// Keeps one from being heard here.
 fn mute(owner: PeerId, name: Signal<String>) -> AnyView {
     let media = expect_context::<UseMedia>();
     let muted = media.is_muted(owner);
-    let label = Signal::derive(move || format!("Mute {}", name.get()));
+    let label = Signal::derive(move || words::call::mute(&name.get()));
     let pressed = Signal::derive(move || Some(muted.get().to_string()));
     view! {
         <button
@@ -95,15 +91,4 @@ fn mute(owner: PeerId, name: Signal<String>) -> AnyView {
         </button>
     }
     .into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tile_is_named_after_its_owner_and_kind() {
-        assert_eq!(label("Ada", StreamKind::Screen, false), "Ada’s screen");
-        assert_eq!(label("Ada", StreamKind::Camera, true), "Ada’s camera (you)");
-    }
 }

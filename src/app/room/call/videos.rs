@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::tile::{Tile, TileKey};
 use crate::parts::list;
+use crate::words;
 
 /// A figure for each stream, one's own first; hidden while there is none.
 #[component]
@@ -13,7 +14,7 @@ pub(crate) fn Videos() -> impl IntoView {
     let keys = Signal::derive(move || streams.with(|streams| streams.iter().map(TileKey::of).collect::<Vec<_>>()));
     let none = Signal::derive(move || keys.with(Vec::is_empty));
     view! {
-        <section class="videos" aria-label="Videos" hidden=none>
+        <section class="videos" aria-label=words::call::VIDEOS hidden=none>
             {list(keys, move |key| view! { <Tile key streams/> }.into_any())}
         </section>
     }

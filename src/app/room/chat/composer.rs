@@ -31,7 +31,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
 
     let send = move || {
         let (Some(field), Some(from)) = (field.get_untracked(), room.id().get_untracked()) else {
-            return problem.set("Not connected yet: the message is kept.".to_owned());
+            return problem.set(words::chat::NOT_CONNECTED.to_owned());
         };
         let text = field.value();
         if text.trim().is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
         };
         match sent {
             Ok(()) => {
-                let direct = to.get_untracked().map(|peer| format!("direct, to {}", name_of(peer)));
+                let direct = to.get_untracked().map(|peer| words::chat::direct_to(&name_of(peer)));
                 let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), from));
                 let (text, direct, at) = (said.text.into(), direct.unwrap_or_default(), Moment::default());
                 let receivers = receivers.into_iter().map(|peer| (peer, name_of(peer))).collect();
@@ -58,12 +58,8 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
                 problem.set(String::new());
             }
             // The text stays in the field.
-            Err(SendError::TooLarge { bytes, limit }) => problem.set(format!(
-                "Not sent: a message takes up to {}, and this one has {}. Attach it as a file instead.",
-                words::size(limit as u64),
-                words::size(bytes as u64),
-            )),
-            Err(error) => problem.set(format!("Not sent: {error}.")),
+            Err(SendError::TooLarge { bytes, limit }) => problem.set(words::chat::too_large(bytes, limit)),
+            Err(error) => problem.set(words::chat::not_sent(&error)),
         }
         typing.stop();
     };
@@ -79,8 +75,8 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
         }
     };
     let hint = Signal::derive(move || match to.get() {
-        None => "Write to everyone".to_owned(),
-        Some(peer) => format!("Only {} will get this", name_of(peer)),
+        None => words::chat::TO_EVERYONE.to_owned(),
+        Some(peer) => words::chat::to_one(&name_of(peer)),
     });
     view! {
         // Outside a dialog this method submits nowhere: before the page has come to life, what was written stays.
@@ -94,7 +90,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
             </div>
             <div class="composer-row">
                 <label class="visually-hidden" for="message">
-                    "Message"
+                    {words::chat::MESSAGE}
                 </label>
                 <textarea
                     id="message"
@@ -110,7 +106,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
                     on:blur=move |_| typing.stop()
                 ></textarea>
                 <button class="button primary" type="submit" disabled=asleep>
-                    "Send"
+                    {words::chat::SEND}
                 </button>
             </div>
         </form>
@@ -130,13 +126,13 @@ pub(super) fn send_files(
         return;
     }
     if to.is_none() && peers.with_untracked(Vec::is_empty) {
-        return problem.set("Not sent: nobody else is here. Attach the file again when somebody is.".to_owned());
+        return problem.set(words::chat::NOBODY_FOR_FILE.to_owned());
     }
     problem.set(String::new());
     for file in files {
         let name = file.name().to_owned();
         if let Err(error) = transfers.send(to, file) {
-            problem.set(format!("{name} was not sent: {error}."));
+            problem.set(words::chat::file_not_sent(&name, &error));
         }
     }
 }
@@ -160,7 +156,7 @@ fn Attach(button: NodeRef<Button>) -> impl IntoView {
     view! {
         <div class="attach">
             <label class="visually-hidden" for="file">
-                "File"
+                {words::chat::FILE}
             </label>
             // Reached by the button, which keyboards and eyes find.
             <input
@@ -174,7 +170,7 @@ fn Attach(button: NodeRef<Button>) -> impl IntoView {
                 on:change=chosen
             />
             <button class="button" type="button" disabled=asleep node_ref=button on:click=choose>
-                "Attach file"
+                {words::chat::ATTACH}
             </button>
         </div>
     }
@@ -207,14 +203,14 @@ fn Recipient() -> impl IntoView {
     });
     view! {
         <div class="recipient">
-            <label for="to">"To"</label>
+            <label for="to">{words::chat::TO}</label>
             <select
                 id="to"
                 class="field"
                 node_ref=select
                 on:change:target=move |event| to.set(event.target().value().parse().ok())
             >
-                <option value="">"Everyone"</option>
+                <option value="">{words::chat::EVERYONE}</option>
                 {list(options, move |id| view! { <Addressee peer=room.peer(id)/> }.into_any())}
             </select>
         </div>
@@ -228,7 +224,7 @@ fn Addressee(peer: Peer) -> impl IntoView {
     let name = name_of(peer.id());
     let label = Signal::derive(move || {
         let name = name.get();
-        if here.with(|here| here.contains(&peer)) { name } else { format!("{name} (left)") }
+        if here.with(|here| here.contains(&peer)) { name } else { words::chat::has_left(&name) }
     });
     view! { <option value=peer.id().to_string()>{label}</option> }
 }

@@ -10,6 +10,8 @@ use converge_p2p::{Event, PeerId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::words;
+
 /// So many of one's own messages are waited for; of older ones it is not said any more.
 const MAX_WAITING: usize = 200;
 
@@ -55,15 +57,7 @@ struct Progress {
 
 impl Progress {
     fn words(&self) -> String {
-        let all = self.missing.len() + self.arrived + self.lost.len();
-        match (self.missing.len(), self.arrived, self.lost.as_slice()) {
-            _ if all == 0 => "Nobody else was here".to_owned(),
-            (0, _, []) if all == 1 => "Delivered".to_owned(),
-            (0, _, []) => "Delivered to everyone".to_owned(),
-            (0, _, lost) => format!("Not delivered to {}", lost.join(", ")),
-            (_, 0, _) => "Sending…".to_owned(),
-            (_, arrived, _) => format!("Delivered to {arrived} of {all}"),
-        }
+        words::chat::delivery(self.missing.len(), self.arrived, &self.lost)
     }
 
     /// Somebody has it; false if it was not sent to them, or they had it already.

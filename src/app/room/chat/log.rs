@@ -86,13 +86,10 @@ pub(super) fn Log() -> impl IntoView {
         platform::set_title_count(if platform::page_is_hidden() { unread } else { 0 });
     });
     let none_unread = Signal::derive(move || unread.get() == 0);
-    let jump = Signal::derive(move || match unread.get() {
-        1 => "1 new message".to_owned(),
-        count => format!("{count} new messages"),
-    });
+    let jump = Signal::derive(move || words::chat::new_messages(unread.get()));
     view! {
         <div class="log-frame">
-            <div class="log" role="log" aria-label="Messages" tabindex="0" node_ref=log on:scroll=scrolled>
+            <div class="log" role="log" aria-label=words::chat::MESSAGES tabindex="0" node_ref=log on:scroll=scrolled>
                 <Empty numbers/>
                 {list(numbers, move |number| {
                     lines.line(number).map(|line| view! { <Row line number now/> }).into_any()
@@ -111,10 +108,10 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
     let new_from = Shared::get().lines.new_from;
     let mark = move || {
         let is_first = new_from.get() == Some(number);
-        is_first.then(|| view! { <p class="message-new">"New messages"</p> })
+        is_first.then(|| view! { <p class="message-new">{words::chat::NEW_MESSAGES}</p> })
     };
     let Moment { clock, iso, exact, millis } = line.at;
-    let time = Signal::derive(move || when(now.get().saturating_sub(millis), &clock));
+    let time = Signal::derive(move || words::when(now.get().saturating_sub(millis), &clock));
     view! {
         {mark}
         <article class="message">
@@ -131,15 +128,6 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
                 {line.delivery.map(|said| view! { <p class="message-delivery">{said}</p> })}
             </div>
         </article>
-    }
-}
-
-/// When something was said, so many milliseconds ago, at that time of day.
-fn when(ago: u64, clock: &str) -> String {
-    match ago / 60_000 {
-        0 => "just now".to_owned(),
-        minutes @ 1..60 => format!("{minutes} min ago"),
-        _ => clock.to_owned(),
     }
 }
 
@@ -166,7 +154,7 @@ fn Text(text: Arc<str>) -> impl IntoView {
     let Some(beginning) = shortened(&text).map(str::to_owned) else {
         return view! { <p class="message-text">{linked(&text)}</p> }.into_any();
     };
-    let label = format!("Show all ({})", words::size(text.len() as u64));
+    let label = words::chat::show_all(text.len());
     let shown = RwSignal::new(beginning);
     let all = RwSignal::new(false);
     let field = NodeRef::<P>::new();
@@ -207,12 +195,12 @@ fn Empty(numbers: Signal<Vec<u64>>) -> impl IntoView {
     let not_quiet = Signal::derive(move || !quiet.get() || alone.get());
     view! {
         <div class="empty" hidden=not_alone>
-            <p class="empty-heading">"Nobody to talk to yet"</p>
-            <p>"Send them this link, or open it in a second tab:"</p>
+            <p class="empty-heading">{words::chat::NOBODY}</p>
+            <p>{words::chat::SEND_LINK}</p>
             <p class="empty-link">{Signal::<String>::from(link)}</p>
         </div>
         <p class="empty" hidden=not_quiet>
-            "Nothing has been said yet."
+            {words::chat::NOTHING_SAID}
         </p>
     }
 }
@@ -220,14 +208,6 @@ fn Empty(numbers: Signal<Vec<u64>>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_told_by_the_minute_and_then_by_the_clock() {
-        assert_eq!(when(0, "12:30"), "just now");
-        assert_eq!(when(59_999, "12:30"), "just now");
-        assert_eq!(when(60_000, "12:30"), "1 min ago");
-        assert_eq!(when(3_600_000, "12:30"), "12:30");
-    }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {

@@ -22,7 +22,7 @@ pub(super) fn Transfers(
     let none = Signal::derive(move || ids.with(Vec::is_empty));
     view! {
         <Announcement/>
-        <ul class="transfers" aria-label="Transfers" hidden=none>
+        <ul class="transfers" aria-label=words::chat::TRANSFERS hidden=none>
             {list(newest_first, move |id| transfers.peek(id).map(|first| view! { <Row first attach/> }).into_any())}
         </ul>
     }
@@ -38,8 +38,8 @@ fn Announcement() -> impl IntoView {
         let Event::Transfer(transfer @ Transfer { outgoing: false, .. }) = event else { return };
         let name = || Profile::name(profiles.peek(transfer.peer).as_ref(), transfer.peer);
         match transfer.state {
-            TransferState::Offered => said.set(format!("{} offers you a file.", name())),
-            TransferState::Done => said.set(format!("The file from {} has arrived.", name())),
+            TransferState::Offered => said.set(words::chat::offered(&name())),
+            TransferState::Done => said.set(words::chat::arrived(&name())),
             _ => {}
         }
     });
@@ -59,7 +59,7 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
     let row = NodeRef::<Li>::new();
 
     let other = name_of(peer);
-    let with = Signal::derive(move || format!("{} {}", if outgoing { "to" } else { "from" }, other.get()));
+    let with = Signal::derive(move || words::chat::with(outgoing, &other.get()));
     let text = move |words: fn(&Transfer) -> String| {
         Signal::derive(move || transfer.with(|transfer| transfer.as_ref().map(words)).unwrap_or_default())
     };
@@ -112,8 +112,8 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
             </p>
             <p class="transfer-doing">
                 <span class="transfer-with">{with}</span>
-                <span class="transfer-state">{text(state)}</span>
-                <span class="transfer-part">{text(part)}</span>
+                <span class="transfer-state">{text(words::chat::transfer)}</span>
+                <span class="transfer-part">{text(words::chat::part)}</span>
             </p>
             <progress
                 class="transfer-progress"
@@ -123,11 +123,11 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
             ></progress>
             {preview}
             <div class="transfer-actions">
-                {button("Accept", "button primary", unless(is_offered_here), UseTransfers::accept)}
-                {button("Decline", "button", unless(is_offered_here), UseTransfers::decline)}
-                {button("Cancel", "button", unless(|it| !it.state.is_over() && !is_offered_here(it)), UseTransfers::cancel)}
+                {button(words::chat::ACCEPT, "button primary", unless(is_offered_here), UseTransfers::accept)}
+                {button(words::chat::DECLINE, "button", unless(is_offered_here), UseTransfers::decline)}
+                {button(words::chat::CANCEL, "button", unless(|it| !it.state.is_over() && !is_offered_here(it)), UseTransfers::cancel)}
                 <a class="button primary" download=name.clone() href=saved hidden=not_saved>
-                    <span class="transfer-save">"Save " {name.clone()}</span>
+                    <span class="transfer-save">{words::chat::save(&name)}</span>
                 </a>
                 <button
                     class="button quiet"
@@ -136,7 +136,7 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
                     aria-describedby=described.clone()
                     on:click=remove
                 >
-                    "Remove"
+                    {words::chat::REMOVE}
                 </button>
             </div>
         </li>
@@ -164,26 +164,6 @@ fn word(state: &TransferState) -> &'static str {
         TransferState::Cancelled => "cancelled",
         _ => "failed",
     }
-}
-
-/// The state, for people.
-fn state(transfer: &Transfer) -> String {
-    match &transfer.state {
-        TransferState::Moving if transfer.outgoing => "sending".to_owned(),
-        TransferState::Moving => "receiving".to_owned(),
-        TransferState::Failed(error) => format!("failed: {error}"),
-        other => word(other).to_owned(),
-    }
-}
-
-/// How much has arrived, while it is under way.
-fn part(transfer: &Transfer) -> String {
-    if transfer.state != TransferState::Moving || transfer.size == 0 {
-        return String::new();
-    }
-    // Wider than any size times a hundred.
-    let percent = u128::from(transfer.moved) * 100 / u128::from(transfer.size);
-    format!("{percent} %")
 }
 
 /// What the bar shows, of `size.max(1)`.

@@ -7,6 +7,7 @@ use leptos::task::spawn_local;
 
 use crate::platform;
 use crate::room::Copying;
+use crate::words::connection as words;
 
 /// Copies the whole report, or shows it where that is not allowed.
 #[component]
@@ -24,8 +25,8 @@ pub(super) fn CopyReport(report: Signal<Option<RoomReport>>) -> impl IntoView {
     let said = Signal::derive(move || {
         let said = match copying.get() {
             Copying::NotYet => "",
-            Copying::Copied => "Report copied",
-            Copying::Shown(_) => "This browser doesn't let the page copy. Here is the report, to be copied by hand:",
+            Copying::Copied => words::COPIED,
+            Copying::Shown(_) => words::CANNOT_COPY,
         };
         said.to_owned()
     });
@@ -41,14 +42,14 @@ pub(super) fn CopyReport(report: Signal<Option<RoomReport>>) -> impl IntoView {
     };
     view! {
         <div class="doctor-copy">
-            <p class="doctor-note">"The report has ids and figures, no addresses, and nothing of what was said."</p>
+            <p class="doctor-note">{words::REPORT_HAS}</p>
             <button class="button" type="button" on:click=copy>
-                "Copy as JSON"
+                {words::COPY_REPORT}
             </button>
             <p role="status">{said}</p>
             <textarea
                 class="field doctor-report"
-                aria-label="Report"
+                aria-label=words::REPORT
                 rows="8"
                 readonly
                 hidden=hidden

@@ -12,20 +12,18 @@ use super::{Place, Places};
 use crate::parts::{Icon, list, tint};
 use crate::platform;
 use crate::room::{Profile, Shared};
+use crate::words::room::{EACH_REACTION, REACTIONS as HEADING, reacted};
 
-/// What can be sent, by name, and the lines it is drawn with: in the sender's colour, and the same on every system. What
-/// travels is its number here: new ones go to the end.
-const REACTIONS: [(&str, &str); 7] = [
-    ("Thumbs up", "M7 11v9H4v-9zM7 11l4-8q3 .5 2.5 3.5L13 10h6a2 2 0 0 1 2 2.4l-1.3 6a2 2 0 0 1-2 1.6H7z"),
-    ("Heart", "M12 20Q3 13.5 3 8.5a4.5 4.5 0 0 1 9-1.5 4.5 4.5 0 0 1 9 1.5Q21 13.5 12 20z"),
-    (
-        "Laugh",
-        "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM7.5 13.5h9q-1 4-4.5 4t-4.5-4zM8 10l1.3-1.5L10.6 10M13.4 10l1.3-1.5L16 10",
-    ),
-    ("Surprise", "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM12 17.5a2 2.5 0 1 1 0-5 2 2.5 0 1 1 0 5zM9 9v.5M15 9v.5"),
-    ("Star", "M12 3l2.7 6 6.3.7-4.7 4.3 1.3 6.5L12 17.2 6.4 20.5l1.3-6.5L3 9.7 9.3 9z"),
-    ("Question", "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM9.3 9.5a2.7 2.7 0 1 1 4 2.4q-1.3.7-1.3 2.1M12 17v.01"),
-    ("Yes", "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM8 12.5l3 3 5-6"),
+/// What can be sent, by the lines it is drawn with: in the sender's colour, and the same on every system. What travels is
+/// its number here: new ones go to the end, and their names to `words::room::EACH_REACTION`.
+const REACTIONS: [&str; 7] = [
+    "M7 11v9H4v-9zM7 11l4-8q3 .5 2.5 3.5L13 10h6a2 2 0 0 1 2 2.4l-1.3 6a2 2 0 0 1-2 1.6H7z",
+    "M12 20Q3 13.5 3 8.5a4.5 4.5 0 0 1 9-1.5 4.5 4.5 0 0 1 9 1.5Q21 13.5 12 20z",
+    "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM7.5 13.5h9q-1 4-4.5 4t-4.5-4zM8 10l1.3-1.5L10.6 10M13.4 10l1.3-1.5L16 10",
+    "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM12 17.5a2 2.5 0 1 1 0-5 2 2.5 0 1 1 0 5zM9 9v.5M15 9v.5",
+    "M12 3l2.7 6 6.3.7-4.7 4.3 1.3 6.5L12 17.2 6.4 20.5l1.3-6.5L3 9.7 9.3 9z",
+    "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM9.3 9.5a2.7 2.7 0 1 1 4 2.4q-1.3.7-1.3 2.1M12 17v.01",
+    "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM8 12.5l3 3 5-6",
 ];
 
 /// How long one is in the air: a little longer than the animation in `style/components/reactions.css`. An animation
@@ -56,7 +54,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
     let said = RwSignal::new(String::new());
     channel.on_message(move |message| {
         let (number, from) = (usize::from(message.value), message.from);
-        let Some((label, _)) = REACTIONS.get(number) else { return };
+        let Some(label) = EACH_REACTION.get(number) else { return };
         // Nobody would see it, and all would fly at once when the page is looked at again.
         if platform::page_is_hidden() {
             return;
@@ -65,7 +63,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         let place = places.peek(from).flatten();
         // One word for all that somebody sends in one go.
         if sky.count(from) == 0 {
-            said.set(format!("{name}: {}", label.to_ascii_lowercase()));
+            said.set(reacted(&name, label));
         }
         sky.launch(from, name, number, place);
     });
@@ -85,9 +83,10 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         }
     };
     let buttons: Vec<AnyView> = REACTIONS
-        .iter()
+        .into_iter()
+        .zip(EACH_REACTION)
         .enumerate()
-        .map(|(number, &(label, path))| {
+        .map(|(number, (path, label))| {
             view! {
                 <li>
                     <button
@@ -106,7 +105,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         })
         .collect();
     view! {
-        <ul class="reactions" aria-label="Reactions">
+        <ul class="reactions" aria-label=HEADING>
             {buttons}
         </ul>
         <p class="visually-hidden" role="status">
@@ -133,7 +132,7 @@ fn InFlight(flight: Flight) -> impl IntoView {
             let _ = HtmlElement::style(&element).set_property("transform", &transform);
         }
     });
-    let (_, path) = REACTIONS[flight.reaction];
+    let path = REACTIONS[flight.reaction];
     view! {
         <div class=format!("flight {}", tint(flight.from)) node_ref=element>
             <div class="flight-body">

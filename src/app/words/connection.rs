@@ -1,11 +1,96 @@
-//! What the doctor says.
+//! How this page is connected: the state in a few words, and what the panel says.
 
 use converge_p2p::{Activity, Diagnosis, LinkChange, LinkReport, PeerState, RoomReport, Status};
 
-use crate::words;
+use super::{ago, millis, size};
+use crate::room::round_trip;
+
+// The header.
+pub(crate) const CONNECTION: &str = "Connection";
+
+pub(crate) fn status(status: Status, links: usize) -> String {
+    match (status, links) {
+        (Status::Connected, 0) => "Connected".to_owned(),
+        (Status::Connected, 1) => "1 direct link".to_owned(),
+        (Status::Connected, links) => format!("{links} direct links"),
+        (Status::Connecting, _) => "Connecting…".to_owned(),
+        (Status::Reconnecting, _) => "Reconnecting…".to_owned(),
+        (Status::Offline, _) => "Offline".to_owned(),
+        (Status::Closed(_), _) => "Not connected".to_owned(),
+    }
+}
+
+/// What is wrong, what still works, and what to do; nothing when all is well.
+pub(crate) fn banner(status: Status) -> &'static str {
+    match status {
+        Status::Reconnecting => {
+            "The meeting server is unreachable. You can go on talking; new people can't join until it is back."
+        }
+        Status::Offline => {
+            "This device has no network. You are connected again as soon as it has; until then, messages wait."
+        }
+        _ => "",
+    }
+}
+
+// The picture of the links.
+pub(crate) const LINKS: &str = "Links";
+pub(crate) const PERSON: &str = "Person";
+pub(crate) const WAY: &str = "Way";
+pub(crate) const ROUND_TRIP: &str = "Round trip";
+pub(crate) const STATE: &str = "State";
+/// What was not measured, in a table.
+pub(crate) const NONE: &str = "–";
+
+/// How many of this person's links are of which kind.
+pub(crate) fn mesh(direct: usize, relayed: usize, broken: usize) -> String {
+    let others = direct + relayed + broken;
+    let others = if others == 1 { "1 other".to_owned() } else { format!("{others} others") };
+    format!("You and {others}: {}.", kinds(direct, relayed, broken))
+}
+
+fn kinds(direct: usize, relayed: usize, broken: usize) -> String {
+    let mut text = format!("{direct} direct");
+    if relayed > 0 {
+        text += &format!(", {relayed} relayed");
+    }
+    if broken > 0 {
+        text += &format!(", {broken} not connected");
+    }
+    text
+}
+
+/// The kind of a link, as short as can be.
+pub(crate) fn way(link: &LinkReport) -> &'static str {
+    match &link.path {
+        _ if link.state != PeerState::Connected => "Not connected",
+        Some(path) if path.is_relayed() => "Relayed",
+        Some(_) => "Direct",
+        None => "Connected",
+    }
+}
+
+/// The kind and the time.
+pub(crate) fn link(link: &LinkReport) -> String {
+    match round_trip(link) {
+        Some(rtt) if link.state == PeerState::Connected => format!("{}, {}", way(link), millis(rtt)),
+        _ => way(link).to_owned(),
+    }
+}
+
+// The panel.
+pub(crate) const CLOSE: &str = "Close";
+pub(crate) const ALONE: &str = "Nobody else is here, so there is nobody to be connected to.";
+pub(crate) const SERVER: &str = "Meeting server";
+pub(crate) const REPORT: &str = "Report";
+pub(crate) const REPORT_HAS: &str = "The report has ids and figures, no addresses, and nothing of what was said.";
+pub(crate) const COPY_REPORT: &str = "Copy as JSON";
+pub(crate) const COPIED: &str = "Report copied";
+pub(crate) const CANNOT_COPY: &str =
+    "This browser doesn't let the page copy. Here is the report, to be copied by hand:";
 
 /// How it stands with the server, and what that means.
-pub(super) fn server_words(status: Status) -> &'static str {
+pub(crate) fn server(status: Status) -> &'static str {
     match status {
         Status::Connected => {
             "Connected. It introduces people who come to this room to each other; what you say does not pass through it."
@@ -24,7 +109,7 @@ pub(super) fn server_words(status: Status) -> &'static str {
 }
 
 /// Why the two are connected or not, what still works, and what to do.
-pub(super) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> String {
+pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> String {
     match diagnosis {
         Diagnosis::Fine if link.path.is_none() => format!("Connected to {name}."),
         Diagnosis::Fine => format!("Connected to {name}, direct: nothing stands between the two browsers."),
@@ -76,46 +161,40 @@ pub(super) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
     }
 }
 
-pub(super) type Facts<T, const N: usize> = [(&'static str, fn(&T) -> String); N];
+/// What each figure is called, and how it is found in a report.
+pub(crate) type Facts<T, const N: usize> = [(&'static str, fn(&T) -> String); N];
 
-pub(super) const SERVER_FACTS: Facts<RoomReport, 3> = [
-    ("State", |report| report.status.as_str().to_owned()),
+pub(crate) const SERVER_FACTS: Facts<RoomReport, 3> = [
+    (STATE, |report| report.status.as_str().to_owned()),
     ("STUN servers", |report| report.stun_servers.to_string()),
     ("TURN servers", |report| report.turn_servers.to_string()),
 ];
 
-pub(super) const LINK_FACTS: Facts<LinkReport, 9> = [
-    ("State", |link| match activity_words(link.activity) {
-        "" => state_words(link.state).to_owned(),
-        activity => format!("{}, {activity}", state_words(link.state)),
+pub(crate) const LINK_FACTS: Facts<LinkReport, 9> = [
+    (STATE, |link| match activity(link.activity) {
+        "" => state(link.state).to_owned(),
+        activity => format!("{}, {activity}", state(link.state)),
     }),
-    ("Last change", |link| format!("{}, {}", change_words(link.last_change), words::ago(link.changed_ms))),
-    ("Last heard", |link| link.heard_ms.map_or_else(|| "never".to_owned(), words::ago)),
-    ("Way", |link| match &link.path {
+    ("Last change", |link| format!("{}, {}", change(link.last_change), ago(link.changed_ms))),
+    ("Last heard", |link| link.heard_ms.map_or_else(|| "never".to_owned(), ago)),
+    (WAY, |link| match &link.path {
         Some(path) => {
             let way = if path.is_relayed() { "relayed" } else { "direct" };
             format!("{way}: {} to {}, {}", path.local, path.remote, path.protocol)
         }
         None => "not known".to_owned(),
     }),
-    ("Round trip", |link| {
-        let measured = link.rtt_ms.map(|rtt| (rtt + 0.5) as u32);
-        match measured.or_else(|| link.path.as_ref()?.rtt_ms) {
-            Some(0) => "under 1 ms".to_owned(),
-            Some(rtt) => format!("{rtt} ms"),
-            None => "not measured".to_owned(),
-        }
-    }),
-    ("Sent", |link| words::size(link.sent_bytes)),
-    ("Received", |link| words::size(link.received_bytes)),
-    ("Queued", |link| words::size(link.queued_bytes as u64)),
+    (ROUND_TRIP, |link| round_trip(link).map_or_else(|| "not measured".to_owned(), millis)),
+    ("Sent", |link| size(link.sent_bytes)),
+    ("Received", |link| size(link.received_bytes)),
+    ("Queued", |link| size(link.queued_bytes as u64)),
     ("Attempts", |link| {
         format!("connections: {}, ICE restarts: {}, failed: {}", link.connections, link.restarts, link.failures)
     }),
 ];
 
 /// How a member can be reached, in a word.
-pub(crate) fn state_words(state: PeerState) -> &'static str {
+pub(crate) fn state(state: PeerState) -> &'static str {
     match state {
         PeerState::Connecting => "connecting",
         PeerState::Connected => "connected",
@@ -124,7 +203,7 @@ pub(crate) fn state_words(state: PeerState) -> &'static str {
 }
 
 /// What somebody does, where it is worth saying.
-pub(crate) fn activity_words(activity: Activity) -> &'static str {
+pub(crate) fn activity(activity: Activity) -> &'static str {
     match activity {
         Activity::Active => "",
         Activity::Idle => "idle",
@@ -133,7 +212,7 @@ pub(crate) fn activity_words(activity: Activity) -> &'static str {
     }
 }
 
-fn change_words(change: LinkChange) -> &'static str {
+fn change(change: LinkChange) -> &'static str {
     match change {
         LinkChange::Met => "met",
         LinkChange::Dialling => "connecting",

@@ -1,0 +1,109 @@
+//! Cameras, microphones and screens.
+
+use converge_p2p::{MediaError, StreamKind};
+
+pub(crate) const VIDEOS: &str = "Videos";
+pub(crate) const SHARE_WITH_ROOM: &str = "Share with the room";
+
+/// The button that shares it, and the field that picks which.
+pub(crate) fn button(kind: StreamKind) -> &'static str {
+    match kind {
+        StreamKind::Camera => "Camera",
+        StreamKind::Microphone => "Microphone",
+        _ => "Share screen",
+    }
+}
+
+/// What that button does next.
+pub(crate) fn button_title(kind: StreamKind, on: bool) -> String {
+    let doing = if on { "on, press to turn it off" } else { "off, press to turn it on" };
+    format!("{}: {doing}", button(kind))
+}
+
+/// Within a sentence.
+fn thing(kind: StreamKind) -> &'static str {
+    match kind {
+        StreamKind::Camera => "camera",
+        StreamKind::Microphone => "microphone",
+        _ => "screen",
+    }
+}
+
+/// A stream, by whose it is and what; `own` is this person's.
+pub(crate) fn tile(name: &str, kind: StreamKind, own: bool) -> String {
+    let you = if own { " (you)" } else { "" };
+    format!("{name}’s {}{you}", thing(kind))
+}
+
+pub(crate) const TOO_MANY: &str = "too many are here to see it";
+pub(crate) const ON_ITS_WAY: &str = "on its way…";
+pub(crate) const PAUSED: &str = "paused";
+pub(crate) const TOUCH_TO_HEAR: &str = "Touch the page to hear it";
+
+pub(crate) fn mute(name: &str) -> String {
+    format!("Mute {name}")
+}
+
+// The dialog that picks devices.
+pub(crate) const DEVICES: &str = "Devices";
+pub(crate) const DEVICES_INSECURE: &str =
+    "Browsers let a page use cameras and microphones only over https, or on the machine that serves it.";
+pub(crate) const DEVICES_CHANGE: &str = "What is on changes at once. The choice is remembered on this device.";
+pub(crate) const DEVICES_NAMELESS: &str = "The browser names them once you have allowed this page to use one.";
+pub(crate) const ANY_DEVICE: &str = "As the browser chooses";
+
+/// A device whose name the browser doesn't tell, counted from one.
+pub(crate) fn nameless(kind: StreamKind, number: usize) -> String {
+    format!("{} {number}", button(kind))
+}
+
+/// What went wrong, what still works, and what to do.
+pub(crate) fn problem(error: &MediaError) -> String {
+    match error {
+        MediaError::Insecure => "Browsers let a page use cameras, microphones and screens only over https, or on the \
+                                 machine that serves it. Everything else here works."
+            .to_owned(),
+        MediaError::Unsupported { kind: StreamKind::Screen } => {
+            "This browser can't share a screen; browsers of phones can't. You see what others share.".to_owned()
+        }
+        MediaError::Unsupported { .. } => {
+            "This browser can't share that. You see and hear what others share.".to_owned()
+        }
+        MediaError::Denied { kind: StreamKind::Screen } => {
+            "Nothing is shared: no screen was picked, or the browser may not record the screen. The system's privacy \
+             settings say which programs may."
+                .to_owned()
+        }
+        MediaError::Denied { kind } => format!(
+            "The {} may not be used. Allow it for this page, by the sign beside its address, and in the system's privacy \
+             settings; then press the button again. You see and hear the others all the same.",
+            thing(*kind)
+        ),
+        MediaError::NoDevice { kind } => {
+            format!("There is no {} on this device: connect one, then try again.", thing(*kind))
+        }
+        MediaError::InUse { kind } => {
+            format!(
+                "The {} does not answer: perhaps another program uses it. Close that, then try again.",
+                thing(*kind)
+            )
+        }
+        MediaError::RoomTooLarge { others } => format!(
+            "{others} others are here. What you share goes to each of them by itself, and more than {} are too many for \
+             one connection. Messages, files and pointers reach everybody.",
+            converge_p2p::MAX_VIEWERS
+        ),
+        error => format!("That didn't work: {error}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_is_named_after_its_owner_and_kind() {
+        assert_eq!(tile("Ada", StreamKind::Screen, false), "Ada’s screen");
+        assert_eq!(tile("Ada", StreamKind::Camera, true), "Ada’s camera (you)");
+    }
+}

@@ -1,0 +1,135 @@
+//! Messages and files.
+
+use converge_p2p::{Transfer, TransferState};
+
+use super::{percent, size};
+
+pub(crate) const CHAT: &str = "Chat";
+pub(crate) const MESSAGES: &str = "Messages";
+
+// The log.
+/// Of a message to one person alone.
+pub(crate) const DIRECT_TO_YOU: &str = "direct, to you";
+/// Before what has come while nobody looked.
+pub(crate) const NEW_MESSAGES: &str = "New messages";
+pub(crate) const NOBODY: &str = "Nobody to talk to yet";
+pub(crate) const SEND_LINK: &str = "Send them this link, or open it in a second tab:";
+pub(crate) const NOTHING_SAID: &str = "Nothing has been said yet.";
+
+pub(crate) fn direct_to(name: &str) -> String {
+    format!("direct, to {name}")
+}
+
+/// How many there are further down.
+pub(crate) fn new_messages(count: u32) -> String {
+    if count == 1 { "1 new message".to_owned() } else { format!("{count} new messages") }
+}
+
+/// Of a text that is shown in part.
+pub(crate) fn show_all(bytes: usize) -> String {
+    format!("Show all ({})", size(bytes as u64))
+}
+
+/// How far a message to several has come; `lost` are those who left before they had it.
+pub(crate) fn delivery(missing: usize, arrived: usize, lost: &[String]) -> String {
+    let all = missing + arrived + lost.len();
+    match (missing, arrived, lost) {
+        _ if all == 0 => "Nobody else was here".to_owned(),
+        (0, _, []) if all == 1 => "Delivered".to_owned(),
+        (0, _, []) => "Delivered to everyone".to_owned(),
+        (0, _, lost) => format!("Not delivered to {}", lost.join(", ")),
+        (_, 0, _) => "Sending…".to_owned(),
+        (_, arrived, _) => format!("Delivered to {arrived} of {all}"),
+    }
+}
+
+// The field.
+pub(crate) const MESSAGE: &str = "Message";
+pub(crate) const SEND: &str = "Send";
+pub(crate) const TO: &str = "To";
+pub(crate) const EVERYONE: &str = "Everyone";
+pub(crate) const TO_EVERYONE: &str = "Write to everyone";
+pub(crate) const FILE: &str = "File";
+pub(crate) const ATTACH: &str = "Attach file";
+
+pub(crate) fn to_one(name: &str) -> String {
+    format!("Only {name} will get this")
+}
+
+/// Of somebody in the list of receivers.
+pub(crate) fn has_left(name: &str) -> String {
+    format!("{name} (left)")
+}
+
+// What goes wrong.
+pub(crate) const NOT_CONNECTED: &str = "Not connected yet: the message is kept.";
+pub(crate) const NOBODY_FOR_FILE: &str = "Not sent: nobody else is here. Attach the file again when somebody is.";
+
+pub(crate) fn too_large(bytes: usize, limit: usize) -> String {
+    let (bytes, limit) = (size(bytes as u64), size(limit as u64));
+    format!("Not sent: a message takes up to {limit}, and this one has {bytes}. Attach it as a file instead.")
+}
+
+pub(crate) fn not_sent(error: &impl ToString) -> String {
+    format!("Not sent: {}.", error.to_string())
+}
+
+pub(crate) fn file_not_sent(name: &str, error: &impl ToString) -> String {
+    format!("{name} was not sent: {}.", error.to_string())
+}
+
+pub(crate) fn undelivered(name: &str, messages: usize) -> String {
+    let messages = if messages == 1 { "A message".to_owned() } else { format!("{messages} messages") };
+    format!("{messages} to {name} may not have arrived: they left, or loaded the page again, first.")
+}
+
+pub(crate) fn stalled(name: &str) -> String {
+    format!(
+        "Nothing gets through to {name} at the moment. What you have sent waits, and arrives when the link is mended."
+    )
+}
+
+// Files.
+pub(crate) const TRANSFERS: &str = "Transfers";
+pub(crate) const ACCEPT: &str = "Accept";
+pub(crate) const DECLINE: &str = "Decline";
+pub(crate) const CANCEL: &str = "Cancel";
+pub(crate) const REMOVE: &str = "Remove";
+
+pub(crate) fn save(name: &str) -> String {
+    format!("Save {name}")
+}
+
+pub(crate) fn offered(name: &str) -> String {
+    format!("{name} offers you a file.")
+}
+
+pub(crate) fn arrived(name: &str) -> String {
+    format!("The file from {name} has arrived.")
+}
+
+/// Whom a file goes to or comes from.
+pub(crate) fn with(outgoing: bool, name: &str) -> String {
+    if outgoing { format!("to {name}") } else { format!("from {name}") }
+}
+
+pub(crate) fn transfer(transfer: &Transfer) -> String {
+    match &transfer.state {
+        TransferState::Offered => "offered".to_owned(),
+        TransferState::Moving if transfer.outgoing => "sending".to_owned(),
+        TransferState::Moving => "receiving".to_owned(),
+        TransferState::Done => "done".to_owned(),
+        TransferState::Declined => "declined".to_owned(),
+        TransferState::Cancelled => "cancelled".to_owned(),
+        TransferState::Failed(error) => format!("failed: {error}"),
+        _ => "failed".to_owned(),
+    }
+}
+
+/// How much of a file has arrived, while it is under way.
+pub(crate) fn part(transfer: &Transfer) -> String {
+    if transfer.state != TransferState::Moving || transfer.size == 0 {
+        return String::new();
+    }
+    percent(transfer.moved, transfer.size)
+}

@@ -1,0 +1,60 @@
+//! Names for those who have none: of rooms, and of people.
+
+use converge_p2p::PeerId;
+
+const ADJECTIVES: [&str; 32] = [
+    "amber", "bold", "brisk", "calm", "clear", "coral", "crisp", "dawn", "deep", "eager", "early", "fern", "gentle",
+    "golden", "happy", "hazel", "ivory", "jade", "keen", "light", "lucky", "mellow", "misty", "noble", "olive",
+    "quick", "quiet", "silver", "sunny", "swift", "warm", "wild",
+];
+
+const ANIMALS: [&str; 32] = [
+    "badger", "bear", "beaver", "bison", "crane", "deer", "dove", "eagle", "falcon", "ferret", "finch", "fox", "gecko",
+    "hare", "hawk", "heron", "ibex", "jay", "koala", "lark", "lynx", "marten", "mole", "newt", "orca", "otter", "owl",
+    "panda", "raven", "robin", "seal", "wren",
+];
+
+/// What such a name looks like.
+pub(crate) const EXAMPLE: &str = "amber-otter-417";
+
+/// A room's name that can be read aloud, from 64 random bits: `amber-otter-417`.
+pub(crate) fn topic_from(random: u64) -> String {
+    let (adjective, animal) = pair(random);
+    format!("{adjective}-{animal}-{}", 100 + (random >> 32) % 900)
+}
+
+/// What somebody is called who has not said their name. The same on every screen, for it comes from the key.
+pub(crate) fn name_of(peer: PeerId) -> String {
+    let bytes = peer.as_bytes();
+    let (adjective, animal) = pair(u64::from(bytes[0]) | u64::from(bytes[1]) << 16);
+    let mut name = format!("{adjective} {animal}");
+    name[..1].make_ascii_uppercase();
+    name
+}
+
+fn pair(bits: u64) -> (&'static str, &'static str) {
+    (ADJECTIVES[bits as usize % ADJECTIVES.len()], ANIMALS[(bits >> 16) as usize % ANIMALS.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths::room_path;
+
+    #[test]
+    fn suggestions_differ_and_can_be_read_aloud() {
+        assert_eq!(topic_from(0), "amber-badger-100");
+        assert_ne!(topic_from(1 << 32), topic_from(0));
+        for bits in [u64::MAX, 0x1234_5678_9abc_def0] {
+            let topic = topic_from(bits);
+            assert_eq!(room_path(&topic), format!("/r/{topic}"));
+        }
+    }
+
+    #[test]
+    fn a_name_comes_from_the_key_alone() {
+        let peer = PeerId::from_bytes([7; 32]);
+        assert_eq!(name_of(peer), name_of(peer));
+        assert!(name_of(peer).starts_with(|first: char| first.is_ascii_uppercase()));
+    }
+}

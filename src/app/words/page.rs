@@ -1,0 +1,41 @@
+//! What every page has, and those that stand in for one.
+
+/// The language of all these texts, as BCP 47 has it.
+pub(crate) const LANGUAGE: &str = "en";
+
+/// What a search engine shows.
+pub(crate) const DESCRIPTION: &str =
+    "Rooms where browsers talk directly: presence, messages and more over WebRTC, as reactive signals in Rust.";
+
+/// The document's title around a page's own.
+pub(crate) fn title(page: String) -> String {
+    if page.is_empty() { "converge".to_owned() } else { format!("{page} · converge") }
+}
+
+/// The name beside the mark.
+pub(crate) const BRAND: &str = "converge";
+pub(crate) const TO_START: &str = "converge, to the start";
+
+pub(crate) const BROKEN: &str = "This page's program could not be loaded, so buttons do nothing. Load the page again; if \
+                                 that doesn't help, the browser may be too old for it.";
+
+pub(crate) const NOT_FOUND: &str = "Not found";
+pub(crate) const NOTHING_HERE: &str = "There is nothing here";
+/// Before and after the beginning of a room's path.
+pub(crate) const MISTYPED: [&str; 2] = ["The address may be mistyped. Rooms are at ", " and their name."];
+pub(crate) const OPEN_ROOM: &str = "Open a room";
+
+/// What is said when a request has brought down what was to answer it. Made of nothing that could fail again.
+pub const ERROR_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
+    <meta name=color-scheme content='light dark'><title>Something went wrong · converge</title><main>\
+    <h1>Something went wrong</h1><p>The server could not make this page. Rooms that are open go on. Load the page \
+    again; if that doesn't help, tell whoever runs this server: its log says more.</p>\
+    <p><a href=/>To the start</a></p></main></html>";
+
+/// Of a dialog.
+pub(crate) const CLOSE: &str = "Close";
+
+pub(crate) const THEME: &str = "Theme";
+pub(crate) const THEME_DEVICE: &str = "Theme: as the device has it";
+pub(crate) const THEME_LIGHT: &str = "Theme: light";
+pub(crate) const THEME_DARK: &str = "Theme: dark";

@@ -103,6 +103,22 @@ test('the panel says how one is connected, and the keyboard gets there and back'
   await expect(ada.button('Connection')).toBeFocused();
 });
 
+test('the picture of the mesh has the links between the others too, as they tell', async ({ person }) => {
+  const [ada, ben] = [await person('mesh'), await person('mesh')];
+  await ada.sees(1);
+  await ada.button('Connection').click();
+  const picture = (said: string) => ada.page.getByRole('img', { name: said, exact: true });
+  await expect(picture('You and 1 other: 1 direct.')).toBeVisible();
+  const cleo = await person('mesh');
+  await Promise.all([ada, ben, cleo].map((each) => each.sees(2)));
+  const whole = picture('You and 2 others: 2 direct. Between the others: 1 direct.');
+  await expect(whole).toBeVisible();
+  // Each is measured: a line that is not would be grey.
+  await expect(whole.locator('path.bars-1, path.bars-2, path.bars-3')).toHaveCount(3);
+  await cleo.button('Leave room').click();
+  await expect(picture('You and 1 other: 1 direct.')).toBeVisible();
+});
+
 test('where the page may not copy, the report is shown', async ({ server, visitor }) => {
   const ada = await visitor();
   await ada.context.addInitScript(() => {

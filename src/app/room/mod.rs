@@ -150,6 +150,7 @@ fn Room(topic: String) -> impl IntoView {
     Effect::new(move |_| shared.ready.set(true));
     // Held here for as long as the page is: without a user a slot is cleared.
     use_presence::<Profile>();
+    mesh::tell_links();
 
     let id = Signal::derive(move || room.id().get().map(|id| id.to_string()));
     let status = Signal::derive(move || Some(room.status().get().as_str().to_owned()));

@@ -49,6 +49,11 @@ pub(crate) fn mesh(direct: usize, relayed: usize, broken: usize) -> String {
     format!("You and {others}: {}.", kinds(direct, relayed, broken))
 }
 
+/// And how many of those between the others, after that.
+pub(crate) fn mesh_between(own: String, direct: usize, relayed: usize, broken: usize) -> String {
+    format!("{own} Between the others: {}.", kinds(direct, relayed, broken))
+}
+
 fn kinds(direct: usize, relayed: usize, broken: usize) -> String {
     let mut text = format!("{direct} direct");
     if relayed > 0 {

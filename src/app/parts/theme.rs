@@ -54,7 +54,8 @@ pub(crate) fn ThemeButton() -> impl IntoView {
     let change = move |_| {
         let next = theme.get_untracked().next();
         theme.set(next);
-        platform::set_theme(next.as_str());
+        platform::remember_theme(next.as_str());
+        platform::show_theme(next.as_str());
     };
     let path = Signal::derive(move || match theme.get() {
         Theme::Device => icon::HALF,

@@ -1,12 +1,14 @@
 //! The messages and the field to write them in.
 
+mod attach;
 mod composer;
 mod delivery;
+mod lines;
 mod links;
 mod log;
+mod recipient;
 mod transfers;
-
-use std::sync::Arc;
+mod typing;
 
 use converge_p2p::hooks::{use_channel, use_peers, use_presence, use_room, use_transfers};
 use converge_p2p::{Activity, Event, LocalFile, PeerId};
@@ -15,8 +17,11 @@ use leptos::html::Button;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::composer::{Composer, send_files};
+use self::attach::send_files;
+use self::composer::Composer;
 use self::delivery::Deliveries;
+use self::lines::Line;
+pub(super) use self::lines::Lines;
 use self::log::Log;
 use self::transfers::Transfers;
 use super::{Profile, Shared};
@@ -30,105 +35,6 @@ struct Said {
     #[serde(default)]
     id: u32,
     text: String,
-}
-
-/// A message as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
-    from: PeerId,
-    /// The name at that time: people rename themselves and go.
-    name: String,
-    text: Arc<str>,
-    /// To whom it was, where it was to one.
-    direct: String,
-    mine: bool,
-    at: Moment,
-    /// Who has it, of one's own.
-    delivery: Option<RwSignal<String>>,
-}
-
-/// Older lines are let go.
-const MAX_LINES: usize = 500;
-
-/// And so are those over this many bytes of text, for a single one may have sixteen million.
-const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
-
-/// What has been said in this room. Small and `Copy`.
-#[derive(Clone, Copy)]
-pub(super) struct Lines {
-    kept: RwSignal<Kept>,
-    unread: RwSignal<u32>,
-    /// Where what this person has not seen yet begins; stays until something comes that they see come.
-    new_from: RwSignal<Option<u64>>,
-    /// The end of the log is in view.
-    seen: StoredValue<bool>,
-}
-
-#[derive(Default)]
-struct Kept {
-    lines: Vec<Line>,
-    /// How many were let go: the number of the first line that is still there.
-    gone: u64,
-    text_bytes: usize,
-}
-
-impl Kept {
-    fn push(&mut self, line: Line) {
-        self.text_bytes += line.text.len();
-        self.lines.push(line);
-        // The newest is kept whatever its size.
-        while self.lines.len() > MAX_LINES || self.lines.len() > 1 && self.text_bytes > MAX_TEXT_BYTES {
-            self.text_bytes -= self.lines.remove(0).text.len();
-            self.gone += 1;
-        }
-    }
-}
-
-impl Lines {
-    pub(super) fn new(unread: RwSignal<u32>) -> Self {
-        Self {
-            kept: RwSignal::new(Kept::default()),
-            unread,
-            new_from: RwSignal::new(None),
-            seen: StoredValue::new(true),
-        }
-    }
-
-    fn push(self, mut line: Line) {
-        line.at = platform::now();
-        let mine = line.mine;
-        let number = self.kept.try_update(|kept| {
-            kept.push(line);
-            kept.gone + kept.lines.len() as u64 - 1
-        });
-        if mine || self.seen.get_value() {
-            if self.new_from.with_untracked(Option::is_some) {
-                self.new_from.set(None);
-            }
-        } else {
-            self.unread.update(|unread| *unread += 1);
-            if self.new_from.with_untracked(Option::is_none) {
-                self.new_from.set(number);
-            }
-        }
-    }
-
-    /// Whether the newest line is before this person's eyes.
-    fn set_seen(self, seen: bool) {
-        self.seen.set_value(seen);
-        if seen && self.unread.get_untracked() > 0 {
-            self.unread.set(0);
-        }
-    }
-
-    /// The numbers of the lines that are kept; none is used twice.
-    fn numbers(self) -> Vec<u64> {
-        self.kept.with(|kept| (kept.gone..kept.gone + kept.lines.len() as u64).collect())
-    }
-
-    fn line(self, number: u64) -> Option<Line> {
-        self.kept.with_untracked(|kept| kept.lines.get(usize::try_from(number.checked_sub(kept.gone)?).ok()?).cloned())
-    }
 }
 
 #[component]
@@ -218,71 +124,5 @@ fn mended(stalled: StoredValue<Option<(PeerId, String)>>, peer: PeerId, problem:
         && problem.with_untracked(|problem| *problem == text)
     {
         problem.set(String::new());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_unseen_is_counted_until_it_is_seen() {
-        let owner = Owner::new();
-        owner.with(|| {
-            let unread = RwSignal::new(0);
-            let lines = Lines::new(unread);
-            let line = |mine| Line {
-                from: PeerId::from_bytes([1; 32]),
-                name: String::new(),
-                text: "".into(),
-                direct: String::new(),
-                mine,
-                at: Moment::default(),
-                delivery: None,
-            };
-            lines.push(line(false));
-            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, None));
-            lines.set_seen(false);
-            lines.push(line(false));
-            lines.push(line(false));
-            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (2, Some(1)));
-            lines.set_seen(true);
-            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, Some(1)), "the mark stays");
-            lines.push(line(false));
-            assert_eq!(lines.new_from.get_untracked(), None);
-        });
-    }
-
-    #[test]
-    fn old_lines_are_let_go_and_numbers_are_never_used_twice() {
-        let owner = Owner::new();
-        owner.with(|| {
-            let lines = Lines::new(RwSignal::new(0));
-            let line = |text: u64| Line {
-                from: PeerId::from_bytes([1; 32]),
-                name: String::new(),
-                text: text.to_string().into(),
-                direct: String::new(),
-                mine: false,
-                at: Moment::default(),
-                delivery: None,
-            };
-            for text in 0..MAX_LINES as u64 + 3 {
-                lines.push(line(text));
-            }
-            let numbers = lines.numbers();
-            assert_eq!((numbers.len(), numbers[0]), (MAX_LINES, 3));
-            assert_eq!(lines.line(3).map(|line| line.text), Some("3".into()));
-            assert_eq!(lines.line(2), None);
-
-            // A few that are huge are as many as fit, and one that fits with nothing is kept.
-            let huge = |bytes: usize| Line { text: "x".repeat(bytes).into(), ..line(0) };
-            for _ in 0..5 {
-                lines.push(huge(MAX_TEXT_BYTES / 4));
-            }
-            assert_eq!(lines.numbers().len(), 4);
-            lines.push(huge(MAX_TEXT_BYTES + 1));
-            assert_eq!(lines.numbers().len(), 1);
-        });
     }
 }

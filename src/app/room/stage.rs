@@ -3,6 +3,7 @@
 mod alone;
 mod cursors;
 mod reactions;
+mod sky;
 
 use converge_p2p::Status;
 use converge_p2p::hooks::{UsePresence, use_peers, use_presence_slot, use_room};
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use self::alone::Alone;
 use self::cursors::Cursors;
-use self::reactions::{Flights, Reactions, Sky};
+use self::reactions::{Flights, Reactions};
+use self::sky::Sky;
 use super::call::{Controls, Videos};
 use crate::{platform, words};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use converge_p2p::hooks::{Peer, use_channel, use_peers, use_responder, use_room};
-use converge_p2p::{LinkReport, PeerId, PeerState};
+use converge_p2p::hooks::{Peer, use_channel_on, use_peers, use_room};
+use converge_p2p::{Lane, LinkReport, PeerId, PeerState};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use serde::{Deserialize, Serialize};
 
+use super::MOST_DRAWN;
 use crate::room::quality::bars;
 
 const CHANNEL: &str = "mesh";
@@ -39,47 +39,53 @@ pub(super) fn is_relayed(link: &LinkReport) -> bool {
 /// What each of the others says of its links.
 pub(super) type AllTold = Vec<(PeerId, Vec<Told>)>;
 
+/// What travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Ask,
+    Links(Vec<Told>),
+}
+
 /// Tells whoever asks.
 pub(in crate::room) fn tell_links() {
-    let room = use_room();
-    use_responder(CHANNEL, move |_, ()| {
+    let (room, channel) = (use_room(), use_channel_on::<Word>(CHANNEL, Lane::LOSSY));
+    channel.on_message(move |word| {
+        if word.value != Word::Ask {
+            return;
+        }
         let links = room.client().map(|client| client.report().links).unwrap_or_default();
-        let told: Vec<Told> = links.iter().map(Told::of).collect();
-        async move { Ok(told) }
+        // More are drawn by nobody.
+        if links.len() <= MOST_DRAWN {
+            // What doesn't arrive is asked for again.
+            let _ = channel.send_to(word.from, &Word::Links(links.iter().map(Told::of).collect()));
+        }
     });
 }
 
 /// Asks everybody, again and again until the owner of this call is cleaned up.
 pub(super) fn use_told() -> RwSignal<AllTold> {
-    let (channel, peers) = (use_channel::<()>(CHANNEL), use_peers());
+    let (channel, peers) = (use_channel_on::<Word>(CHANNEL, Lane::LOSSY), use_peers());
     let all = RwSignal::new(AllTold::new());
-    // Who is silent is asked once at a time.
-    let asked = StoredValue::new(Vec::<PeerId>::new());
-    let ask = move |here: Vec<PeerId>| {
-        if all.with_untracked(|all| all.iter().any(|(peer, _)| !here.contains(peer))) {
-            all.update(|all| all.retain(|(peer, _)| here.contains(peer)));
+    channel.on_message(move |word| {
+        if let Word::Links(told) = word.value {
+            all.try_update(|all| keep(all, word.from, told));
         }
-        for peer in here {
-            if asked.with_value(|asked| asked.contains(&peer)) {
-                continue;
-            }
-            asked.update_value(|asked| asked.push(peer));
-            let reply = channel.request::<Vec<Told>>(peer, &());
-            spawn_local(async move {
-                let reply = reply.await;
-                asked.try_update_value(|asked| asked.retain(|other| *other != peer));
-                // Whose page is another, or nothing gets through to, says nothing: their links are left out.
-                if let Ok(told) = reply {
-                    all.try_update(|all| keep(all, peer, told));
-                }
-            });
+    });
+    let ask = move |here: &[Peer]| {
+        for peer in here.iter().filter(|peer| peer.state().get_untracked() == PeerState::Connected) {
+            // As above.
+            let _ = channel.send_to(peer.id(), &Word::Ask);
         }
     };
-    let ids = |peers: Vec<Peer>| peers.into_iter().map(Peer::id).collect();
-    Effect::new(move |_| ask(ids(peers.get())));
+    Effect::new(move |_| {
+        let here = peers.get();
+        all.update(|all| all.retain(|(teller, _)| here.iter().any(|peer| peer.id() == *teller)));
+        ask(&here);
+    });
     Effect::new(move |_| {
         // Refused by no browser; without it they are asked when somebody comes or goes.
-        if let Ok(asking) = set_interval_with_handle(move || ask(ids(peers.get_untracked())), AGAIN) {
+        if let Ok(asking) = set_interval_with_handle(move || ask(&peers.get_untracked()), AGAIN) {
             on_cleanup(move || asking.clear());
         }
     });

@@ -73,7 +73,7 @@ pub(crate) const MEASURED: [(&str, &str, &str); 3] = [
          connection is lost. Nothing of it passes through the server.",
     ),
     (
-        "1.2 s",
+        "2 s",
         "Lasting",
         "That is how long 10,000 people take to be back after the server was killed. Those who had met went on talking \
          meanwhile, and a reload is the same person.",

@@ -52,6 +52,11 @@ const browser = await chromium.launch({
   ...launch,
   args: [...launch.args, '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
 });
+/** A reaction that has left the buttons behind. */
+const flying = (page) =>
+  page.waitForFunction(() => document.querySelector('.flight')?.getAnimations({ subtree: true }).some(({ currentTime }) => currentTime > 600));
+/** What fades in is there. */
+const settled = (page) => page.waitForFunction(() => document.querySelector('.panel').getAnimations().every(({ playState }) => playState === 'finished'));
 const picture = (page, name) => page.screenshot({ path: `docs/${name}.png` });
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 
@@ -101,19 +106,20 @@ try {
   await ben.getByRole('img', { name: /Between the others: 3 direct/ }).waitFor();
   await ben.waitForFunction(() => !document.querySelector('.mesh-link.bars-0'));
   await point(cleo, 0.35, 0.8);
+  await settled(ben);
   await picture(ben, 'connection');
   await button(ben, 'Close').click();
 
   await point(ben, 0.7, 0.8);
   await button(ben, 'Heart').click();
   await point(ben, 0.7, 0.8);
-  await ada.locator('.flight').waitFor();
+  await flying(ada);
   await picture(ada, 'room');
   await ada.locator('.flight').waitFor({ state: 'detached' });
   await point(ada, 0.3, 0.4);
   await button(ben, 'Heart').click();
   await point(ben, 0.75, 0.55);
-  await cleo.locator('.flight').waitFor();
+  await flying(cleo);
   await picture(cleo, 'phone');
 
   const visitor = await (await browser.newContext(DESKTOP)).newPage();

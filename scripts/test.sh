@@ -22,7 +22,7 @@ step() {
   else
     failed=$((failed + 1)) report+=("FAILED  $name ($((SECONDS - started)) s)")
     # The names of what failed once more at the end: all of the output is long.
-    while read -r line; do report+=("        $line"); done < <(grep -E '^ +\[|✘|panicked at|^error|^test .* FAILED' "$said" | tail -n 8 | cut -c 1-140)
+    while read -r line; do report+=("        $line"); done < <(sed 's/\x1b\[[0-9;]*m//g' "$said" | grep -E '^ +\[|✘|panicked at|^error|^test .* FAILED' | tail -n 8 | cut -c 1-140)
   fi
 }
 

@@ -61,6 +61,19 @@ pub struct LinkReport {
     pub path: Option<LinkPath>,
 }
 
+impl LinkReport {
+    /// The round-trip time in whole milliseconds: what pings have shown, else the browser's own measure; none before either.
+    pub fn round_trip_ms(&self) -> Option<u32> {
+        let pings = self.rtt_ms.map(|rtt| (rtt + 0.5) as u32);
+        pings.or_else(|| self.path.as_ref()?.rtt_ms)
+    }
+
+    /// Whether the link is open and a TURN server carries its packets.
+    pub fn is_relayed(&self) -> bool {
+        self.state == PeerState::Connected && self.path.as_ref().is_some_and(LinkPath::is_relayed)
+    }
+}
+
 /// Which way packets take: the nominated ICE candidate pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -13,6 +13,7 @@ use super::mesh::Mesh;
 use super::name_of;
 use crate::parts::list;
 use crate::words::connection as words;
+use crate::words::page::CLOSE;
 
 /// Whether the panel is open, and the button that opens it.
 #[derive(Clone, Copy)]
@@ -59,7 +60,7 @@ fn Panel(state: PanelState) -> impl IntoView {
             <div class="panel-head">
                 <h2>{words::CONNECTION}</h2>
                 <button class="button" type="button" on:click=move |_| state.close()>
-                    {words::CLOSE}
+                    {CLOSE}
                 </button>
             </div>
             <ConnectionDoctor/>

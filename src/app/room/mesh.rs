@@ -6,9 +6,9 @@ use converge_p2p::hooks::use_presence;
 use converge_p2p::{LinkReport, PeerId, PeerState, RoomReport};
 use leptos::prelude::*;
 
-use self::told::{AllTold, Edge, edges, is_relayed, use_told};
+use self::told::{AllTold, Edge, edges, use_told};
 use super::Profile;
-use super::quality::{bars, rtt};
+use super::quality::bars;
 use crate::parts::tint;
 use crate::words::{connection as words, millis, room::YOU};
 
@@ -42,7 +42,7 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
         let others: Vec<_> = others.collect();
         let own_links = links.iter().enumerate().map(|(number, link)| {
             let (x, y) = place(number, count);
-            line("mesh-link", bars(link), is_relayed(link), format!("M0 0L{x} {y}"))
+            line("mesh-link", bars(link), link.is_relayed(), format!("M0 0L{x} {y}"))
         });
         let own_links: Vec<_> = own_links.collect();
         let initial = |peer| name(peer).chars().take(1).collect::<String>();
@@ -53,7 +53,7 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
     };
     let rows = move || {
         let row = |link: &LinkReport| {
-            let time = rtt(link).map_or_else(|| words::NONE.to_owned(), millis);
+            let time = link.round_trip_ms().map_or_else(|| words::NONE.to_owned(), millis);
             view! {
                 <tr>
                     <th scope="row">{name(link.peer)}</th>
@@ -139,7 +139,7 @@ fn node(peer: PeerId, text: String, (x, y): (i32, i32)) -> AnyView {
 
 fn summary(links: &[LinkReport], between: &[Edge]) -> String {
     let count = |wanted: fn(&LinkReport) -> bool| links.iter().filter(|link| wanted(link)).count();
-    let (open, relayed) = (count(|link| link.state == PeerState::Connected), count(is_relayed));
+    let (open, relayed) = (count(|link| link.state == PeerState::Connected), count(LinkReport::is_relayed));
     let own = words::mesh(open - relayed, relayed, links.len() - open);
     if between.is_empty() {
         return own;

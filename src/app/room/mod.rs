@@ -28,7 +28,6 @@ use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
 use self::header::{Banner, Header};
 use self::people::People;
-pub(crate) use self::quality::rtt as round_trip;
 use self::stage::Stage;
 use crate::{platform, words};
 

@@ -27,15 +27,9 @@ pub(super) fn Quality(peer: PeerId) -> impl IntoView {
     .into_any()
 }
 
-/// In milliseconds, whichever was measured last.
-pub(crate) fn rtt(link: &LinkReport) -> Option<u32> {
-    let measured = link.rtt_ms.map(|rtt| (rtt + 0.5) as u32);
-    measured.or_else(|| link.path.as_ref()?.rtt_ms)
-}
-
 /// Talk flows up to about 80 ms, and is awkward from 200 on (ITU-T G.114 holds one way to 150).
 pub(super) fn bars(link: &LinkReport) -> u32 {
-    match (link.state, rtt(link)) {
+    match (link.state, link.round_trip_ms()) {
         (PeerState::Connected, Some(..80)) => 3,
         (PeerState::Connected, Some(80..200)) => 2,
         (PeerState::Connected, Some(_)) => 1,

@@ -3,7 +3,6 @@
 use converge_p2p::{Activity, Diagnosis, LinkChange, LinkReport, PeerState, RoomReport, Status};
 
 use super::{ago, millis, size};
-use crate::room::round_trip;
 
 // The header.
 pub(crate) const CONNECTION: &str = "Connection";
@@ -67,9 +66,9 @@ fn kinds(direct: usize, relayed: usize, broken: usize) -> String {
 
 /// The kind of a link, as short as can be.
 pub(crate) fn way(link: &LinkReport) -> &'static str {
-    match &link.path {
+    match link.path {
         _ if link.state != PeerState::Connected => "Not connected",
-        Some(path) if path.is_relayed() => "Relayed",
+        _ if link.is_relayed() => "Relayed",
         Some(_) => "Direct",
         None => "Connected",
     }
@@ -77,14 +76,13 @@ pub(crate) fn way(link: &LinkReport) -> &'static str {
 
 /// The kind and the time.
 pub(crate) fn link(link: &LinkReport) -> String {
-    match round_trip(link) {
+    match link.round_trip_ms() {
         Some(rtt) if link.state == PeerState::Connected => format!("{}, {}", way(link), millis(rtt)),
         _ => way(link).to_owned(),
     }
 }
 
 // The panel.
-pub(crate) const CLOSE: &str = "Close";
 pub(crate) const ALONE: &str = "Nobody else is here, so there is nobody to be connected to.";
 pub(crate) const SERVER: &str = "Meeting server";
 pub(crate) const REPORT: &str = "Report";
@@ -189,7 +187,7 @@ pub(crate) const LINK_FACTS: Facts<LinkReport, 9> = [
         }
         None => "not known".to_owned(),
     }),
-    (ROUND_TRIP, |link| round_trip(link).map_or_else(|| "not measured".to_owned(), millis)),
+    (ROUND_TRIP, |link| link.round_trip_ms().map_or_else(|| "not measured".to_owned(), millis)),
     ("Sent", |link| size(link.sent_bytes)),
     ("Received", |link| size(link.received_bytes)),
     ("Queued", |link| size(link.queued_bytes as u64)),

@@ -28,12 +28,8 @@ pub(super) struct Told {
 
 impl Told {
     fn of(link: &LinkReport) -> Self {
-        Self { peer: link.peer, open: link.state == PeerState::Connected, bars: bars(link), relayed: is_relayed(link) }
+        Self { peer: link.peer, open: link.state == PeerState::Connected, bars: bars(link), relayed: link.is_relayed() }
     }
-}
-
-pub(super) fn is_relayed(link: &LinkReport) -> bool {
-    link.state == PeerState::Connected && link.path.as_ref().is_some_and(|path| path.is_relayed())
 }
 
 /// What each of the others says of its links.
@@ -92,7 +88,9 @@ pub(super) fn use_told() -> RwSignal<AllTold> {
     all
 }
 
-fn keep(all: &mut AllTold, peer: PeerId, told: Vec<Told>) {
+fn keep(all: &mut AllTold, peer: PeerId, mut told: Vec<Told>) {
+    // Nobody has more to tell: what is more comes from a page that means no good.
+    told.truncate(MOST_DRAWN);
     match all.iter_mut().find(|(teller, _)| *teller == peer) {
         Some((_, before)) => *before = told,
         None => all.push((peer, told)),
@@ -137,6 +135,17 @@ pub(super) fn edges(here: &[PeerId], all: &AllTold) -> Vec<Edge> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_kept_of_one_than_can_be_drawn_and_the_newest() {
+        let peer = |byte| PeerId::from_bytes([byte; 32]);
+        let told = |byte| Told { peer: peer(byte), open: true, bars: 3, relayed: false };
+        let mut all = AllTold::new();
+        keep(&mut all, peer(1), vec![told(2); 1000]);
+        assert_eq!((all.len(), all[0].1.len()), (1, MOST_DRAWN));
+        keep(&mut all, peer(1), vec![told(3)]);
+        assert_eq!(all, [(peer(1), vec![told(3)])]);
+    }
 
     #[test]
     fn a_link_is_one_line_however_many_tell_of_it() {

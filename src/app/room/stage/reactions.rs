@@ -15,7 +15,7 @@ use crate::words::room::{EACH_REACTION, REACTIONS as HEADING, reacted};
 
 /// What can be sent, by the lines it is drawn with: in the sender's colour, and the same on every system. What travels is
 /// its number here: new ones go to the end, and their names to `words::room::EACH_REACTION`.
-const REACTIONS: [&str; 7] = [
+const REACTIONS: [&str; EACH_REACTION.len()] = [
     "M7 11v9H4v-9zM7 11l4-8q3 .5 2.5 3.5L13 10h6a2 2 0 0 1 2 2.4l-1.3 6a2 2 0 0 1-2 1.6H7z",
     "M12 20Q3 13.5 3 8.5a4.5 4.5 0 0 1 9-1.5 4.5 4.5 0 0 1 9 1.5Q21 13.5 12 20z",
     "M12 21a9 9 0 1 1 0-18 9 9 0 1 1 0 18zM7.5 13.5h9q-1 4-4.5 4t-4.5-4zM8 10l1.3-1.5L10.6 10M13.4 10l1.3-1.5L16 10",

@@ -65,6 +65,7 @@ mod session;
 #[cfg(all(feature = "sim", not(target_family = "wasm")))]
 pub mod sim;
 mod stream;
+mod text;
 mod timer;
 mod topic;
 mod transfer;
@@ -95,6 +96,7 @@ pub use media::{
 };
 pub use options::{Options, Token};
 pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};
+pub use text::{is_hidden, without_hidden};
 pub use timer::{Time, Timings};
 pub use topic::{Topic, TopicError};
 pub use transfer::{Transfer, TransferError, TransferId, TransferState};

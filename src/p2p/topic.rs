@@ -6,8 +6,10 @@ use converge_signal::TopicHash;
 use converge_signal::protocol::{MAX_TOPIC_BYTES, blind_topic};
 use thiserror::Error;
 
+use crate::text::without_hidden;
+
 /// The name of a room: 1 to 128 bytes of UTF-8 in Unicode normal form C, so that `é` typed on two keyboards is one
-/// room.
+/// room. It has no [hidden characters](crate::is_hidden): two names that look the same are the same.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Topic(String);
 
@@ -24,13 +26,17 @@ pub enum TopicError {
         /// How many bytes of UTF-8 the name has.
         bytes: usize,
     },
+    /// The text has control, invisible or direction characters.
+    #[error("a topic's name has no control, invisible or direction characters: remove them (`without_hidden` does)")]
+    Hidden,
 }
 
 impl Topic {
     /// The topic of this name.
     ///
     /// # Errors
-    /// If the name, normalised, is empty or longer than 128 bytes.
+    /// [`TopicError::Empty`] and [`TopicError::TooLong`] if the normalised name has 0 or more than 128 bytes, and
+    /// [`TopicError::Hidden`] if it has characters that [`without_hidden`] removes.
     pub fn new(name: &str) -> Result<Self, TopicError> {
         // Normalising can at most triple the length: what is far over the limit is refused before any work.
         if name.len() > MAX_TOPIC_BYTES * 4 {
@@ -39,6 +45,7 @@ impl Topic {
         let name = normalise(name);
         match name.len() {
             0 => Err(TopicError::Empty),
+            1..=MAX_TOPIC_BYTES if without_hidden(&name) != name => Err(TopicError::Hidden),
             1..=MAX_TOPIC_BYTES => Ok(Self(name)),
             bytes => Err(TopicError::TooLong { bytes }),
         }
@@ -97,5 +104,13 @@ mod tests {
         assert!(Topic::new(&"é".repeat(64)).is_ok());
         assert_eq!(Topic::new(&"é".repeat(65)), Err(TopicError::TooLong { bytes: 130 }));
         assert!(Topic::new(&"x".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn names_with_hidden_characters_are_refused() {
+        for name in ["lob\u{200b}by", "\u{202e}ybbol", "lobby\n", "\u{0}"] {
+            assert_eq!(Topic::new(name), Err(TopicError::Hidden), "{name:?}");
+        }
+        assert!(Topic::new("a b 👩\u{200d}🚀").is_ok());
     }
 }

@@ -13,6 +13,7 @@ use crate::link::Stage;
 use crate::report::LinkChange;
 use crate::session;
 use crate::stream::{Place, Taken};
+use crate::text::without_hidden;
 use crate::timer::Time;
 use crate::wire::{self, Body, Frame, MAX_MESSAGE_BYTES, Packet, Value, WireError};
 
@@ -189,12 +190,11 @@ impl RoomCore {
     }
 }
 
-/// A name that is safe to show and to save under: without folders, control characters, and characters that turn the
-/// direction of text around (which can make `exe.jpg` of `gpj.exe`).
+/// Returns a name that is safe to show and to save under: without folders and hidden characters (a direction character
+/// makes `photogpj.exe` look like `photoexe.jpg`).
 pub(super) fn file_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let clean: String = last.chars().filter(|c| !c.is_control() && !turns(*c)).collect();
+    let clean = without_hidden(last);
     let name: Cow<'_, str> = match clean.trim() {
         "" | "." | ".." => "file".into(),
         name => name.into(),

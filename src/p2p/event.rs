@@ -18,7 +18,8 @@ pub enum Status {
     Connected,
     /// The server is out of reach; trying again. Links live on, but nobody new can be met.
     Reconnecting,
-    /// The browser says there is no network; trying again when there is.
+    /// The browser reports that there is no network, and nothing is heard. The server is tried again now and then, and at
+    /// once when the browser reports a network.
     Offline,
     /// Not in the room, and not trying to be.
     Closed(CloseReason),

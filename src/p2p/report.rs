@@ -15,7 +15,7 @@ pub struct RoomReport {
     pub id: Option<PeerId>,
     /// How the room is doing.
     pub status: Status,
-    /// Whether the browser says that there is a network.
+    /// Whether there is a network, as far as the browser reports and nothing heard proves it wrong.
     pub online: bool,
     /// How many STUN addresses the server has given.
     pub stun_servers: usize,

@@ -31,6 +31,7 @@ impl RoomCore {
             // The other side's first frame may overtake our own word that the channels are open.
             self.channel_open(now, id);
         }
+        self.heard_something(now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(link) = peer.link.as_mut() else { return };
         peer.heard = Some(now);

@@ -50,8 +50,10 @@ impl RoomCore {
         let wait = self.config.timings.backoff(self.socket_failures, &mut self.random);
         // The server may have said how long.
         let wait = self.return_after.take().map_or(wait, |told| told.max(wait));
+        // Without a network each try costs battery; with a false report one of them succeeds.
+        let wait = if self.online { wait } else { self.slow_retry().max(wait) };
         self.socket_failures = self.socket_failures.saturating_add(1);
-        self.socket = Socket::Closed { retry_at: self.online.then(|| now + wait) };
+        self.socket = Socket::Closed { retry_at: Some(now + wait) };
         self.nobody_listed(now);
         self.set_status(match (self.online, self.seq) {
             (false, _) => Status::Offline,
@@ -61,34 +63,58 @@ impl RoomCore {
     }
 
     pub(super) fn network(&mut self, now: Time, online: bool) {
-        self.online = online;
-        if !online {
-            // Nothing is heard of a dead network for minutes; the browser knows at once.
-            self.drop_socket(now);
-            self.socket = Socket::Closed { retry_at: None };
-            self.set_status(Status::Offline);
-        } else if matches!(self.socket, Socket::Closed { .. }) {
+        if online {
+            self.online = true;
+            self.return_to_server(now);
+            return self.network_changed(now);
+        }
+        // Some VPNs make browsers report this falsely: the server and the peers are asked, and an answer proves it wrong.
+        self.online = false;
+        let probe = self.config.timings.probe;
+        let slow = self.slow_retry();
+        match &mut self.socket {
+            Socket::Closed { retry_at } => {
+                *retry_at = Some(now + slow);
+                self.set_status(Status::Offline);
+            }
+            Socket::Joining { deadline } => *deadline = (*deadline).min(now + probe),
+            Socket::Joined { .. } => self.ping_server(now, probe),
+        }
+        self.probe_all(now);
+    }
+
+    /// Opens the socket now if there is none.
+    fn return_to_server(&mut self, now: Time) {
+        if matches!(self.socket, Socket::Closed { .. }) {
             self.socket_failures = 0;
             self.set_status(if self.seq.is_none() { Status::Connecting } else { Status::Reconnecting });
             self.open_socket(now);
         }
-        if online {
-            self.network_changed(now);
-        } else {
-            self.probe_all(now);
+    }
+
+    /// A frame has come, from the server or a peer: there is a network, whatever the browser reports.
+    pub(super) fn heard_something(&mut self, now: Time) {
+        if !std::mem::replace(&mut self.online, true) {
+            self.return_to_server(now);
         }
+    }
+
+    /// The wait before the next try while the browser reports no network: half to the whole of `backoff_max`.
+    fn slow_retry(&mut self) -> Duration {
+        self.config.timings.backoff_max.mul_f64(0.5 + self.random.f64() / 2.0)
     }
 
     pub(super) fn awake(&mut self, now: Time) {
         match &self.socket {
             Socket::Closed { retry_at: Some(_) } => self.open_socket(now),
-            Socket::Joined { .. } => self.ping_server(now),
+            Socket::Joined { .. } => self.ping_server(now, self.config.timings.server_pong),
             Socket::Closed { retry_at: None } | Socket::Joining { .. } => {}
         }
         self.probe_all(now);
     }
 
-    fn ping_server(&mut self, now: Time) {
+    /// Asks the server for a pong within `wait`, unless one is awaited.
+    fn ping_server(&mut self, now: Time, wait: Duration) {
         if let Socket::Joined { pong_by: pong_by @ None, .. } = &mut self.socket {
             *pong_by = Some(now + self.config.timings.server_pong);
             self.tell_server(&ClientMessage::Ping {});
@@ -103,7 +129,7 @@ impl RoomCore {
             Socket::Closed { .. } => self.open_socket(now),
             // After a sleep the answer may be waiting behind this wake-up.
             Socket::Joined { pong_by: Some(pong_by), .. } if late => *pong_by = now + self.config.timings.server_pong,
-            Socket::Joined { pong_by: None, .. } => self.ping_server(now),
+            Socket::Joined { pong_by: None, .. } => self.ping_server(now, self.config.timings.server_pong),
             Socket::Joining { .. } | Socket::Joined { .. } => self.drop_socket(now),
         }
     }
@@ -126,6 +152,7 @@ impl RoomCore {
     }
 
     pub(super) fn socket_frame(&mut self, now: Time, text: &str) {
+        self.heard_something(now);
         if let Socket::Joined { heard, pong_by } = &mut self.socket {
             *heard = now;
             *pong_by = None;

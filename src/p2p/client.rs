@@ -143,6 +143,19 @@ impl Client {
         self.driver.send_to(peer, Lane::RELIABLE, channel, &Payload::json(value)?)
     }
 
+    /// Returns the number of the newest message that was accepted for a member on a reliable lane, from 1 since it was met:
+    /// right after sending, that of the message sent. [`Event::Acknowledged`] says up to which number they have arrived.
+    /// `None` if there is no such member or the lane is not reliable.
+    pub fn accepted(&self, peer: PeerId, lane: Lane) -> Option<u64> {
+        self.driver.accepted(peer, lane)
+    }
+
+    /// Returns the number up to which a member's messages are settled: acknowledged, or reported by
+    /// [`Event::Undelivered`].
+    pub fn settled(&self, peer: PeerId, lane: Lane) -> Option<u64> {
+        self.driver.settled(peer, lane)
+    }
+
     /// Waits until there is room for more: resolves once little enough waits for a member, or for every one. Who sends
     /// much awaits this before each message, instead of filling a queue until it is an error.
     ///

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::codec::Payload;
 use crate::error::RequestError;
+use crate::lane::Lane;
+use crate::media::StreamKind;
 use crate::transfer::Transfer;
 
 /// How the room is doing, as far as meeting people goes. Open links live on in every state but `Closed`.
@@ -265,6 +267,22 @@ pub enum Event {
     },
     /// Reliable messages to a member were not delivered, or nobody can say whether they were: it has left, or has begun
     /// anew, before it had acknowledged them.
+    /// A member has acknowledged this side's messages: [`Client::accepted`](crate::Client::accepted) says which number a
+    /// message has.
+    Acknowledged {
+        /// The member.
+        peer: PeerId,
+        /// The reliable lane they were sent on.
+        lane: Lane,
+        /// Every message up to this number has arrived, except those that [`Event::Undelivered`] reported.
+        up_to: u64,
+    },
+    /// A camera or microphone that this peer shared gives nothing any more: it was unplugged, or the page may not use it
+    /// any longer. Also a screen whose sharing was ended in the browser's own bar. It is no longer shared.
+    MediaEnded {
+        /// The kind of stream that ended.
+        kind: StreamKind,
+    },
     Undelivered {
         /// To whom.
         peer: PeerId,

@@ -98,6 +98,14 @@ impl Driver {
         Err(SendError::NotJoined)
     }
 
+    pub(crate) fn accepted(&self, _peer: PeerId, _lane: Lane) -> Option<u64> {
+        None
+    }
+
+    pub(crate) fn settled(&self, _peer: PeerId, _lane: Lane) -> Option<u64> {
+        None
+    }
+
     pub(crate) fn room_for(
         &self,
         _to: Option<PeerId>,

@@ -264,6 +264,17 @@ impl RoomCore {
         encoded.map(Arc::from).map_err(|_| SendError::TooLarge { bytes, limit: MAX_PAYLOAD_BYTES })
     }
 
+    /// The number of the newest message that was accepted for a member on a reliable lane, from 1 since it was met; `None`
+    /// if there is no such member or the lane is not reliable.
+    pub fn accepted(&self, peer: PeerId, lane: Lane) -> Option<u64> {
+        self.peers.get(&peer)?.session.accepted(lane)
+    }
+
+    /// Messages up to this number are acknowledged or given up ([`Event::Acknowledged`], [`Event::Undelivered`]).
+    pub fn settled(&self, peer: PeerId, lane: Lane) -> Option<u64> {
+        self.peers.get(&peer)?.session.settled(lane)
+    }
+
     /// Sets (or with `None` clears) a slot of this peer's own presence; every member gets to know it, those who join
     /// later too. It may be set before joining.
     ///

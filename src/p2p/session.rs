@@ -144,6 +144,22 @@ impl Session {
         self.lanes.iter().flatten().map(|lane| lane.out.messages()).sum()
     }
 
+    /// The number of the newest message that a lane has accepted.
+    pub(crate) fn accepted(&self, lane: Lane) -> Option<u64> {
+        self.lane(lane).map(|lane| lane.out.accepted())
+    }
+
+    /// Messages of a lane up to this number are acknowledged or given up.
+    pub(crate) fn settled(&self, lane: Lane) -> Option<u64> {
+        self.lane(lane).map(|lane| lane.out.settled())
+    }
+
+    /// The same of every reliable lane.
+    pub(crate) fn all_settled(&self) -> Vec<(Lane, u64)> {
+        let lanes = self.lanes.iter().enumerate();
+        lanes.filter_map(|(id, lane)| Some((Lane(u8::try_from(id).ok()?), lane.as_ref()?.out.settled()))).collect()
+    }
+
     /// Messages that were not handed to a connection whole.
     pub(crate) fn unsent(&self) -> usize {
         self.lanes.iter().flatten().map(|lane| lane.out.unsent()).sum()

@@ -56,6 +56,8 @@ pub(crate) struct Outgoing {
     next: Place,
     /// The furthest that was ever handed to a connection: beyond it nothing can have arrived.
     tried: Place,
+    /// How many messages were ever accepted.
+    accepted: u64,
 }
 
 impl Outgoing {
@@ -66,6 +68,7 @@ impl Outgoing {
         }
         self.bytes += message.len();
         self.queue.push_back(message);
+        self.accepted += 1;
         true
     }
 
@@ -75,6 +78,16 @@ impl Outgoing {
 
     pub(crate) fn messages(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How many messages were ever accepted: the number of the newest, from 1.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// How many of them are acknowledged or given up.
+    pub(crate) fn settled(&self) -> u64 {
+        self.accepted - self.queue.len() as u64
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -181,7 +194,12 @@ impl Outgoing {
         for message in self.queue.drain(..tried) {
             self.bytes -= message.len();
         }
-        *self = Self { queue: std::mem::take(&mut self.queue), bytes: self.bytes, ..Self::default() };
+        *self = Self {
+            queue: std::mem::take(&mut self.queue),
+            bytes: self.bytes,
+            accepted: self.accepted,
+            ..Self::default()
+        };
         tried
     }
 

@@ -76,6 +76,14 @@ impl Driver {
         run(&self.0, |core, now| core.send_to(now, to, lane, channel, payload)).unwrap_or_else(|| Err(self.no_core()))
     }
 
+    pub(crate) fn accepted(&self, peer: PeerId, lane: Lane) -> Option<u64> {
+        self.read(None, |core| core.accepted(peer, lane))
+    }
+
+    pub(crate) fn settled(&self, peer: PeerId, lane: Lane) -> Option<u64> {
+        self.read(None, |core| core.settled(peer, lane))
+    }
+
     /// Whether there is room to send now. Where there isn't, `waker` is woken when that changes; the number is what this
     /// put into `id`, so that the same task waits once.
     pub(crate) fn room_for(

@@ -296,7 +296,9 @@ impl RoomCore {
         let met = peer.session.greet(now, &hello, &self.lanes)?;
         let Some(link) = peer.link.as_mut() else { return Ok(()) };
         let incarnation = link.incarnation;
+        let before = peer.session.all_settled();
         link.stage = Stage::Open(crate::link::Liveness::new(now));
+        let settled = peer.session.all_settled();
         peer.failures = 0;
         peer.evict_at = None;
         peer.activity = super::activity_from(hello.activity);
@@ -305,7 +307,14 @@ impl RoomCore {
         let doubtful = !peer.listed;
         self.tell(id, &Frame::Ready);
         let change = match met {
-            session::Met::Resumed => LinkChange::Resumed,
+            session::Met::Resumed => {
+                for ((lane, before), (_, up_to)) in before.into_iter().zip(settled) {
+                    if up_to > before {
+                        self.emit(Event::Acknowledged { peer: id, lane, up_to });
+                    }
+                }
+                LinkChange::Resumed
+            }
             session::Met::Anew(given_up) => {
                 self.lost_memory(id, given_up);
                 LinkChange::Opened

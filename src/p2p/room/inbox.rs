@@ -143,7 +143,13 @@ impl RoomCore {
             }
             Frame::Bye => self.remove(id, DisconnectReason::Left),
             Frame::Ack { lane, messages, bytes } => {
-                peer.session.acknowledged(now, Lane(lane), Place { messages, bytes })?;
+                let lane = Lane(lane);
+                let before = peer.session.settled(lane);
+                peer.session.acknowledged(now, lane, Place { messages, bytes })?;
+                let settled = peer.session.settled(lane);
+                if let Some(up_to) = settled.filter(|_| settled > before) {
+                    self.emit(Event::Acknowledged { peer: id, lane, up_to });
+                }
             }
             Frame::Activity(activity) => {
                 peer.activity = activity_from(activity);

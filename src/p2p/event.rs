@@ -143,6 +143,8 @@ pub enum DisconnectReason {
     Protocol,
     /// All peers together sent more at once than this page can hold.
     Overload,
+    /// The peer made more offers over its link than this page negotiates.
+    TooManyOffers,
     /// This side closed the room.
     Closed,
 }

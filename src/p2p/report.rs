@@ -6,6 +6,7 @@ use converge_signal::PeerId;
 use serde::Serialize;
 
 use crate::event::{Activity, PeerState, Status};
+use crate::wire::WireError;
 
 /// The state of a room and of every link in it, as plain data; it serialises to JSON with these names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,6 +60,16 @@ pub struct LinkReport {
     pub queued_bytes: usize,
     /// Which way the packets take, where the browser has said so.
     pub path: Option<LinkPath>,
+    /// How many ICE candidates this browser gathered in the last attempt that ended. None at all means that the browser,
+    /// or a policy, keeps the page from using UDP.
+    pub candidates: u32,
+    /// Why the last frame that ended the link was refused, if one did.
+    #[serde(serialize_with = "as_text")]
+    pub fault: Option<WireError>,
+}
+
+fn as_text<S: serde::Serializer>(fault: &Option<WireError>, serializer: S) -> Result<S::Ok, S::Error> {
+    fault.as_ref().map(ToString::to_string).serialize(serializer)
 }
 
 impl LinkReport {
@@ -130,12 +141,14 @@ pub enum LinkChange {
     Protocol,
     /// All members together sent more at once than this page can hold.
     Overload,
+    /// The member made more offers over its link than this page negotiates.
+    TooManyOffers,
 }
 
 impl LinkChange {
     /// The two pages could not talk: until they can, this says more than that another try came to nothing.
     pub(crate) fn is_misfit(self) -> bool {
-        matches!(self, Self::Version | Self::Lanes | Self::Protocol | Self::Overload)
+        matches!(self, Self::Version | Self::Lanes | Self::Protocol | Self::Overload | Self::TooManyOffers)
     }
 }
 
@@ -156,6 +169,10 @@ pub enum Diagnosis {
     Protocol,
     /// More was sent at once than this page can hold.
     Overload,
+    /// The member made more offers than this page negotiates.
+    TooManyOffers,
+    /// This browser gathered no ICE candidate: it, or a policy, keeps the page from using UDP.
+    NoCandidates,
     /// The link is being mended.
     Mending,
     /// The member does not answer and the server has lost it: asleep, or gone.
@@ -177,6 +194,7 @@ impl RoomReport {
             (_, LinkChange::Version | LinkChange::Lanes) => Diagnosis::Version,
             (_, LinkChange::Protocol) => Diagnosis::Protocol,
             (_, LinkChange::Overload) => Diagnosis::Overload,
+            (_, LinkChange::TooManyOffers) => Diagnosis::TooManyOffers,
             _ if !self.online => Diagnosis::Offline,
             (PeerState::Connected, _) if link.activity == Activity::Stale => {
                 if link.listed {
@@ -189,6 +207,7 @@ impl RoomReport {
             (PeerState::Connected, _) => Diagnosis::Fine,
             _ if !matches!(self.status, Status::Connected) => Diagnosis::ServerUnreachable,
             _ if !link.listed => Diagnosis::Asleep,
+            (PeerState::Unreachable, _) if link.candidates == 0 => Diagnosis::NoCandidates,
             (PeerState::Unreachable, _) if self.turn_servers == 0 => Diagnosis::NoRelay,
             (PeerState::Unreachable, _) => Diagnosis::NoWay,
             _ if link.connections > 0 => Diagnosis::Mending,

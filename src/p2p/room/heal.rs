@@ -175,7 +175,7 @@ impl RoomCore {
                 if message.offer.is_some() {
                     if open && !peer.may_offer_again(now) {
                         // An offer that is never answered would keep both from ever agreeing on anything again.
-                        return self.misfit(now, id, DisconnectReason::Overload);
+                        return self.misfit(now, id, DisconnectReason::TooManyOffers, None);
                     }
                     if !open && !peer.may_start_over(now) {
                         return;
@@ -232,6 +232,8 @@ impl RoomCore {
         let attempt = link.attempt;
         match event {
             LinkEvent::LocalDescription(sdp) => {
+                let (Sdp::Offer(text) | Sdp::Answer(text)) = &sdp;
+                peer.gathering += u32::try_from(text.matches("a=candidate:").count()).unwrap_or(u32::MAX);
                 let answer = matches!(sdp, Sdp::Answer(_));
                 if let Some(message) = link.talks.described(attempt, sdp) {
                     self.say(now, id, &message);
@@ -241,6 +243,7 @@ impl RoomCore {
                 }
             }
             LinkEvent::LocalCandidate(candidate) => {
+                peer.gathering = peer.gathering.saturating_add(1);
                 let message = link.talks.found(attempt, candidate);
                 self.say(now, id, &message);
             }
@@ -258,7 +261,7 @@ impl RoomCore {
             LinkEvent::Open { max_message } => {
                 link.max_frame = max_message.min(MAX_FRAME_BYTES);
                 if max_message < MIN_FRAME_BYTES {
-                    return self.misfit(now, id, DisconnectReason::Protocol);
+                    return self.misfit(now, id, DisconnectReason::Protocol, None);
                 }
                 self.channel_open(now, id);
             }
@@ -293,13 +296,14 @@ impl RoomCore {
     pub(super) fn greeted(&mut self, now: Time, id: PeerId, bytes: &[u8]) -> Result<(), WireError> {
         let hello = crate::wire::Hello::decode(bytes)?;
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        let before = peer.session.all_settled();
         let met = peer.session.greet(now, &hello, &self.lanes)?;
+        let settled = peer.session.all_settled();
         let Some(link) = peer.link.as_mut() else { return Ok(()) };
         let incarnation = link.incarnation;
-        let before = peer.session.all_settled();
         link.stage = Stage::Open(crate::link::Liveness::new(now));
-        let settled = peer.session.all_settled();
         peer.failures = 0;
+        peer.fault = None;
         peer.evict_at = None;
         peer.activity = super::activity_from(hello.activity);
         let stale = if peer.presence_incarnation == incarnation { Vec::new() } else { peer.presence.clear() };
@@ -335,8 +339,9 @@ impl RoomCore {
     }
 
     /// The two pages can't talk: close, say why, and try again only after a long while.
-    pub(super) fn misfit(&mut self, now: Time, id: PeerId, reason: DisconnectReason) {
+    pub(super) fn misfit(&mut self, now: Time, id: PeerId, reason: DisconnectReason, fault: Option<WireError>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.fault = fault;
         // As after so many failures that the wait is at its longest.
         peer.failures = peer.failures.max(10);
         let was_open = peer.is_open();
@@ -352,6 +357,7 @@ impl RoomCore {
                 DisconnectReason::Version => LinkChange::Version,
                 DisconnectReason::Lanes => LinkChange::Lanes,
                 DisconnectReason::Overload => LinkChange::Overload,
+                DisconnectReason::TooManyOffers => LinkChange::TooManyOffers,
                 _ => LinkChange::Protocol,
             },
         );

@@ -52,10 +52,15 @@ impl RoomCore {
         };
         match result {
             Ok(()) => {}
-            Err(WireError::Version { .. }) => self.misfit(now, id, DisconnectReason::Version),
-            Err(WireError::Lanes) => self.misfit(now, id, DisconnectReason::Lanes),
-            Err(WireError::Overload) => self.misfit(now, id, DisconnectReason::Overload),
-            Err(_) => self.misfit(now, id, DisconnectReason::Protocol),
+            Err(fault) => {
+                let reason = match &fault {
+                    WireError::Version { .. } => DisconnectReason::Version,
+                    WireError::Lanes => DisconnectReason::Lanes,
+                    WireError::Overload => DisconnectReason::Overload,
+                    _ => DisconnectReason::Protocol,
+                };
+                self.misfit(now, id, reason, Some(fault));
+            }
         }
     }
 
@@ -225,6 +230,7 @@ mod tests {
             ("C:\\windows\\evil.exe", "evil.exe"),
             ("a\u{0}b\nc", "abc"),
             ("photo\u{202e}gpj.exe", "photogpj.exe"),
+            ("\u{200b}.\u{feff}.", "file"),
             ("  ", "file"),
             ("..", "file"),
             ("a/", "file"),

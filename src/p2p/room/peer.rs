@@ -18,7 +18,7 @@ use crate::presence::Theirs;
 use crate::report::{LinkChange, LinkReport, millis};
 use crate::session::{self, Session};
 use crate::timer::{Time, Timings};
-use crate::wire::Frame;
+use crate::wire::{Frame, WireError};
 
 /// A link that was just lost is made again after this: if the peer's page is closing, the server will say so first.
 const REDIAL: Duration = Duration::from_millis(300);
@@ -75,6 +75,11 @@ pub(super) struct Peer {
     starts_since: Time,
     pub(super) change: LinkChange,
     pub(super) changed: Time,
+    /// ICE candidates that this side has gathered in the present attempt, and in the last that ended.
+    pub(super) gathering: u32,
+    gathered: u32,
+    /// Why the last frame that ended the link was refused.
+    pub(super) fault: Option<WireError>,
     connections: u32,
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
@@ -107,6 +112,9 @@ impl Peer {
             starts_since: now,
             change: LinkChange::Met,
             changed: now,
+            gathering: 0,
+            gathered: 0,
+            fault: None,
             connections: 0,
             sent_bytes: 0,
             received_bytes: 0,
@@ -242,6 +250,8 @@ impl Peer {
             received_bytes: self.received_bytes,
             queued_bytes: self.session.waiting_bytes(),
             path: None,
+            candidates: self.gathered,
+            fault: self.fault.clone(),
         }
     }
 }
@@ -356,6 +366,7 @@ impl RoomCore {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(link) = peer.link.take() else { return };
         peer.unseen.clear();
+        peer.gathered = std::mem::take(&mut peer.gathering);
         peer.sent_bytes += link.sent_bytes;
         self.links.remove(&link.id);
         self.out.push_back(Output::CloseLink { link: link.id });

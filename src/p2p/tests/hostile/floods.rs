@@ -117,7 +117,7 @@ fn bombs_and_floods() {
             }
             assert!(b.negotiations < 200, "{}", b.negotiations);
         }),
-        ("offers to renew the connection without end", Closed(DisconnectReason::Overload), |b| {
+        ("offers to renew the connection without end", Closed(DisconnectReason::TooManyOffers), |b| {
             let attempt = b.evil.attempt;
             b.signal(&format!("{{\"attempt\":{attempt},\"answer\":\"first\"}}"));
             let link = b.evil.link.unwrap();

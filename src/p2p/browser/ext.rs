@@ -21,6 +21,9 @@ extern "C" {
     /// <https://developer.mozilla.org/docs/Web/API/RTCPeerConnection>
     #[wasm_bindgen(extends = RtcPeerConnection)]
     pub(super) type Connection;
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn query(this: &LockManager) -> Result<Promise, JsValue>;
+
 
     /// Makes the offer or answer that the connection's state calls for and sets it, all in one step.
     #[wasm_bindgen(method, js_name = setLocalDescription)]

@@ -1,25 +1,28 @@
 //! The tab's own identity: made once, kept in `sessionStorage`, and claimed so that a duplicated tab, which starts
 //! with a copy of that storage, notices and makes its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use converge_signal::PeerId;
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, BroadcastChannel, MessageEvent, Storage};
 
-use super::ext::LockManager;
+use super::ext::{LockManager, get};
 use super::listen::{Listener, Timeout};
 use crate::identity::Identity;
 
 const KEY: &str = "converge:key";
 const INCARNATION: &str = "converge:incarnation";
 
-/// How long to wait for the lock of a key found in storage. The page before a reload has gone by then; a tab that is
-/// still there has not.
+/// How long to wait for the lock of a key found in storage before asking whether a page holds it. The page before a
+/// reload has gone by then; a tab that is still there has not.
 const LOCK_WAIT_MS: i32 = 300;
+
+/// How often to wait so long while no page holds it.
+const LOCK_WAITS: usize = 20;
 
 /// How long another tab has to answer on the broadcast channel, where there are no locks.
 const ANSWER_WAIT_MS: i32 = 150;
@@ -95,7 +98,7 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
     if let Some(locks) = locks() {
         let weak = Rc::downgrade(&claim);
         spawn_local(async move {
-            if let Some(release) = lock(&locks, &name).await {
+            if let Lock::Granted(release) = lock(&locks, &name).await {
                 match weak.upgrade() {
                     Some(claim) => claim.release.replace(Some(release)),
                     None => release.call0(&JsValue::UNDEFINED).ok().and(None),
@@ -110,10 +113,15 @@ fn fresh() -> Result<Rc<Claim>, JsValue> {
 async fn hold(secret: [u8; 32]) -> Option<Claim> {
     let identity = Identity::from_secret(&secret, 0);
     let name = lock_name(&identity);
-    let release = match locks() {
-        Some(locks) => Some(lock(&locks, &name).await?),
-        None if claimed_elsewhere(&name).await => return None,
-        None => None,
+    let locked = match locks() {
+        Some(locks) => lock(&locks, &name).await,
+        None => Lock::Unavailable,
+    };
+    let release = match locked {
+        Lock::Granted(release) => Some(release),
+        Lock::Held => return None,
+        Lock::Unavailable if claimed_elsewhere(&name).await => return None,
+        Lock::Unavailable => None,
     };
     Some(Claim { identity, release: RefCell::new(release), _answering: answering(&name) })
 }
@@ -123,43 +131,95 @@ fn lock_name(identity: &Identity) -> String {
     format!("converge:{}", identity.id())
 }
 
-/// Takes a lock; returns the function that gives it back, or nothing if another page holds on to it.
-async fn lock(locks: &LockManager, name: &str) -> Option<Function> {
-    let abort = AbortController::new().ok()?;
-    let options = Object::new();
-    Reflect::set(&options, &"signal".into(), &abort.signal()).ok()?;
-    let release: Rc<RefCell<Option<Function>>> = Rc::default();
+/// What came of asking for a lock.
+enum Lock {
+    /// It is held until this function is called.
+    Granted(Function),
+    /// Another page holds on to it.
+    Held,
+    /// The browser gives this page no locks, as where it blocks cookies.
+    Unavailable,
+}
 
-    let mut granted_handler = None;
-    let mut timeout = None;
-    let mut request = None;
-    let granted = Promise::new(&mut |resolve, _| {
-        let (release, done) = (release.clone(), resolve.clone());
-        // The lock is held until the promise that this handler returns is resolved.
-        let handler = Closure::<dyn FnMut(JsValue) -> Promise>::new(move |_| {
+/// Takes a lock, waiting for a page that is on its way out.
+async fn lock(locks: &LockManager, name: &str) -> Lock {
+    let Ok(abort) = AbortController::new() else { return Lock::Unavailable };
+    let options = Object::new();
+    if Reflect::set(&options, &"signal".into(), &abort.signal()).is_err() {
+        return Lock::Unavailable;
+    }
+    let release: Rc<RefCell<Option<Function>>> = Rc::default();
+    let (refused, bell) = (Rc::new(Cell::new(false)), Bell::default());
+    // The lock is held until the promise that this handler returns is resolved.
+    let handler = Closure::<dyn FnMut(JsValue) -> Promise>::new({
+        let (release, bell) = (release.clone(), bell.clone());
+        move |_| {
             let held = Promise::new(&mut |let_go, _| {
                 release.replace(Some(let_go));
             });
-            let _ = done.call0(&JsValue::UNDEFINED);
+            bell.ring();
             held
-        });
-        request = locks.request(name, &options, handler.as_ref()).ok();
-        granted_handler = Some(handler);
-        let abort = abort.clone();
-        timeout = Timeout::new(LOCK_WAIT_MS, move || {
-            abort.abort();
-            let _ = resolve.call0(&JsValue::UNDEFINED);
-        });
+        }
     });
-    let request = request?;
-    let _ = JsFuture::from(granted).await;
-    drop(timeout);
-    // The request ends when the lock is given back, or with an error if the wait was cut short: nobody waits for it,
-    // but its rejection must not count as unhandled.
-    spawn_local(async move {
-        let _ = JsFuture::from(request).await;
+    let Ok(request) = locks.request(name, &options, handler.as_ref()) else { return Lock::Unavailable };
+    spawn_local({
+        let (refused, bell) = (refused.clone(), bell.clone());
+        async move {
+            // Ends when the lock is given back, or with an error: if the browser refuses, or the wait is cut short.
+            if JsFuture::from(request).await.is_err() {
+                refused.set(true);
+                bell.ring();
+            }
+        }
     });
-    release.take()
+    for _ in 0..LOCK_WAITS {
+        bell.wait(LOCK_WAIT_MS).await;
+        if let Some(release) = release.take() {
+            return Lock::Granted(release);
+        }
+        if refused.get() {
+            return Lock::Unavailable;
+        }
+        // On a busy machine the lock may be free, and the word of it still on its way.
+        if is_held(locks, name).await {
+            break;
+        }
+    }
+    abort.abort();
+    release.take().map_or(Lock::Held, Lock::Granted)
+}
+
+/// Whether some page holds a lock now.
+async fn is_held(locks: &LockManager, name: &str) -> bool {
+    let Ok(query) = locks.query() else { return true };
+    let Ok(state) = JsFuture::from(query).await else { return true };
+    let held = get(&state, "held").map(|held| Array::from(&held)).unwrap_or_default();
+    held.iter().any(|lock| get(&lock, "name").and_then(|name| name.as_string()).as_deref() == Some(name))
+}
+
+/// Ends a wait early.
+#[derive(Clone, Default)]
+struct Bell(Rc<RefCell<Option<Function>>>);
+
+impl Bell {
+    fn ring(&self) {
+        if let Some(waiting) = self.0.take() {
+            let _ = waiting.call0(&JsValue::UNDEFINED);
+        }
+    }
+
+    async fn wait(&self, millis: i32) {
+        let mut timeout = None;
+        let rung = Promise::new(&mut |resolve, _| {
+            self.0.replace(Some(resolve.clone()));
+            timeout = Timeout::new(millis, move || {
+                let _ = resolve.call0(&JsValue::UNDEFINED);
+            });
+        });
+        if timeout.is_some() {
+            let _ = JsFuture::from(rung).await;
+        }
+    }
 }
 
 /// Asks the other tabs whether one of them has this key.

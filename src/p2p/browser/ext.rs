@@ -1,8 +1,11 @@
 //! What web-sys lacks, keeps behind its unstable flag, or would have throw through Rust where a browser lacks it.
 
-use js_sys::{AsyncIterator, JsString, Object, Promise, Reflect, Uint8Array};
+use js_sys::{AsyncIterator, JsString, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
-use web_sys::{EventTarget, RtcDataChannel, RtcDataChannelInit, RtcPeerConnection};
+use web_sys::{
+    Blob, EventTarget, MediaStreamTrack, RtcDataChannel, RtcDataChannelInit, RtcPeerConnection, RtcRtpTransceiver,
+    RtcRtpTransceiverInit,
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -100,7 +103,7 @@ extern "C" {
     pub(super) type Writable;
 
     #[wasm_bindgen(method, catch)]
-    pub(super) fn write(this: &Writable, bytes: &Uint8Array) -> Result<Promise, JsValue>;
+    pub(super) fn write(this: &Writable, content: &Blob) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub(super) fn close(this: &Writable) -> Result<Promise, JsValue>;

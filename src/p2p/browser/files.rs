@@ -24,8 +24,8 @@ pub(super) struct Files {
 #[derive(Default)]
 struct Sink {
     mime: String,
-    /// None before the first piece, and while one is being stored.
-    store: RefCell<Option<Store>>,
+    /// Taken out while something is being stored.
+    store: RefCell<Store>,
     url: RefCell<Option<ObjectUrl>>,
 }
 
@@ -63,21 +63,13 @@ impl Files {
 
     pub(super) fn write(&self, transfer: TransferId, bytes: Vec<u8>, on_event: impl FnOnce(FileEvent) + 'static) {
         let Some(sink) = self.sinks.get(&transfer) else { return };
-        let (weak, store) = (Rc::downgrade(sink), sink.store.take());
+        let (weak, mut store) = (Rc::downgrade(sink), sink.store.take());
         spawn_local(async move {
             // If the file is let go of meanwhile, the store is dropped at the end of this, and what it holds with it.
-            let written = match store {
-                Some(mut store) => store.append(&bytes).await.map(|()| store),
-                None => Store::begin(&bytes).await,
-            };
+            let written = store.append(&bytes).await;
             let Some(sink) = weak.upgrade() else { return };
-            on_event(match written {
-                Ok(store) => {
-                    sink.store.replace(Some(store));
-                    FileEvent::Written
-                }
-                Err(error) => FileEvent::Failed(error),
-            });
+            sink.store.replace(store);
+            on_event(written.map_or_else(FileEvent::Failed, |()| FileEvent::Written));
         });
     }
 
@@ -85,10 +77,7 @@ impl Files {
         let Some(sink) = self.sinks.get(&transfer) else { return };
         let (weak, mut store, mime) = (Rc::downgrade(sink), sink.store.take(), sink.mime.clone());
         spawn_local(async move {
-            let whole = match &mut store {
-                Some(store) => store.finish(&mime).await,
-                None => store::empty(&mime),
-            };
+            let whole = store.finish(&mime).await;
             let Some(sink) = weak.upgrade() else { return };
             on_event(match whole.and_then(|whole| ObjectUrl::new(&whole)) {
                 Ok(url) => {

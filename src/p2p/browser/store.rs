@@ -1,5 +1,5 @@
 //! Where the bytes of a file are kept while it is received, and until it is forgotten: in the origin private file
-//! system where there is one, else in memory.
+//! system as far as there is room, the rest in memory.
 
 use std::cell::Cell;
 
@@ -15,11 +15,12 @@ use super::tab::random_bytes;
 /// The folder in the private file system.
 const FOLDER: &str = "converge";
 
-/// A page that is closed while it receives leaves its file behind. One this old belongs to nobody.
+/// A page that is closed while it receives leaves its files behind. One this old belongs to nobody.
 const LEFT_BEHIND_MS: f64 = 24.0 * 60.0 * 60.0 * 1000.0;
 
-/// In memory, pieces are put together when there are so many bytes of them: browsers write large blobs to disk.
-const BLOB_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that are stored at a time. A browser that runs out of room loses what was written to a file that is still open:
+/// each piece is a file of its own, written and closed at once, and stays in memory where that fails.
+const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
 thread_local! {
     /// What was left behind has been removed.
@@ -27,56 +28,67 @@ thread_local! {
 }
 
 /// A file that is being received, or was.
-pub(super) enum Store {
-    Disk(OnDisk),
-    Memory(InMemory),
+#[derive(Default)]
+pub(super) struct Store {
+    /// The pieces that are complete, in order: files on disk, and blobs in memory.
+    pieces: Array,
+    on_disk: Vec<OnDisk>,
+    /// What came after them, as byte arrays.
+    rest: Array,
+    rest_bytes: usize,
+    /// The disk has refused a piece: it has no more room, or there is none for this page.
+    disk_refused: bool,
 }
 
 impl Store {
-    /// A file that begins with these bytes.
-    pub(super) async fn begin(bytes: &[u8]) -> Result<Self, String> {
-        // Private windows, older browsers and full disks have no place for it; memory may do.
-        if let Ok(mut file) = OnDisk::create().await
-            && file.append(bytes).await.is_ok()
-        {
-            return Ok(Self::Disk(file));
-        }
-        let mut file = InMemory::default();
-        file.append(bytes)?;
-        Ok(Self::Memory(file))
-    }
-
+    /// # Errors
+    /// In words, if the browser has no memory for it.
     pub(super) async fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
-        match self {
-            Self::Disk(file) => file.append(bytes).await.map_err(|error| reason(&error)),
-            Self::Memory(file) => file.append(bytes),
-        }
+        self.rest.push(&Uint8Array::from(bytes));
+        self.rest_bytes += bytes.len();
+        if self.rest_bytes >= PIECE_BYTES { self.store_piece().await } else { Ok(()) }
     }
 
     /// The whole file, of this type. Nothing can be appended any more.
+    ///
+    /// # Errors
+    /// In words, if the browser has no memory for it.
     pub(super) async fn finish(&mut self, mime: &str) -> Result<Blob, String> {
-        match self {
-            Self::Disk(file) => file.finish(mime).await.map_err(|error| reason(&error)),
-            Self::Memory(file) => file.finish(mime),
+        if self.rest_bytes > 0 {
+            self.store_piece().await?;
         }
+        blob::typed(&self.pieces, mime).map_err(|error| reason(&error))
+    }
+
+    async fn store_piece(&mut self) -> Result<(), String> {
+        let piece = blob::typed(&self.rest, "").map_err(|error| reason(&error))?;
+        self.rest.set_length(0);
+        self.rest_bytes = 0;
+        if !self.disk_refused {
+            match OnDisk::create(&piece).await {
+                Ok((file, content)) => {
+                    self.on_disk.push(file);
+                    self.pieces.push(&content);
+                    return Ok(());
+                }
+                Err(_) => self.disk_refused = true,
+            }
+        }
+        self.pieces.push(&piece);
+        Ok(())
     }
 }
 
-/// An empty file, which needs no place.
-pub(super) fn empty(mime: &str) -> Result<Blob, String> {
-    InMemory::default().finish(mime)
-}
-
 /// A file in the origin private file system; removed when dropped.
-pub(super) struct OnDisk {
+struct OnDisk {
     folder: Directory,
     name: String,
-    handle: FileHandle,
-    writable: Option<Writable>,
 }
 
 impl OnDisk {
-    async fn create() -> Result<Self, JsValue> {
+    /// # Errors
+    /// What the browser throws, if it has no place for the file.
+    async fn create(content: &Blob) -> Result<(Self, File), JsValue> {
         let folder = folder().await?;
         if !TIDIED.replace(true) {
             let folder = folder.clone();
@@ -90,35 +102,24 @@ impl OnDisk {
         let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
         let handle: FileHandle = resolved(folder.file(&name, &creating()?)).await?.unchecked_into();
         // From here on the file is there, and dropping this removes it.
-        let mut file = Self { folder, name, handle, writable: None };
-        file.writable = Some(resolved(file.handle.create_writable()).await?.unchecked_into());
-        Ok(file)
-    }
-
-    async fn append(&mut self, bytes: &[u8]) -> Result<(), JsValue> {
-        let writable = self.writable.as_ref().ok_or(JsValue::UNDEFINED)?;
-        // A copy: the browser reads it later, when memory of Rust's may have moved.
-        resolved(writable.write(&Uint8Array::from(bytes))).await.map(|_| ())
-    }
-
-    async fn finish(&mut self, mime: &str) -> Result<Blob, JsValue> {
-        if let Some(writable) = self.writable.take() {
-            resolved(writable.close()).await?;
+        let file = Self { folder, name };
+        let writable: Writable = resolved(handle.create_writable()).await?.unchecked_into();
+        if let Err(error) = resolved(writable.write(content)).await {
+            // A file that is being written to can't be removed.
+            let _ = resolved(writable.abort()).await;
+            return Err(error);
         }
-        let file: File = resolved(self.handle.content()).await?.unchecked_into();
-        // The browser guesses the type by the name, which says nothing here.
-        file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), mime)
+        resolved(writable.close()).await?;
+        let content: File = resolved(handle.content()).await?.unchecked_into();
+        Ok((file, content))
     }
 }
 
 impl Drop for OnDisk {
     fn drop(&mut self) {
-        let (folder, name, writable) = (self.folder.clone(), std::mem::take(&mut self.name), self.writable.take());
+        let (folder, name) = (self.folder.clone(), std::mem::take(&mut self.name));
         spawn_local(async move {
-            // A file that is being written to can't be removed.
-            if let Some(writable) = writable {
-                let _ = resolved(writable.abort()).await;
-            }
+            // Not there any more, or to be removed another day.
             let _ = resolved(folder.remove(&name)).await;
         });
     }
@@ -158,35 +159,6 @@ async fn tidy(folder: &Directory) -> Result<(), JsValue> {
 
 async fn resolved(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
     JsFuture::from(promise?).await
-}
-
-/// A file in the browser's memory, or wherever it puts blobs.
-#[derive(Default)]
-pub(super) struct InMemory {
-    blobs: Array,
-    pieces: Array,
-    bytes: usize,
-}
-
-impl InMemory {
-    fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.pieces.push(&Uint8Array::from(bytes));
-        self.bytes += bytes.len();
-        if self.bytes >= BLOB_BYTES { self.put_together() } else { Ok(()) }
-    }
-
-    fn put_together(&mut self) -> Result<(), String> {
-        let blob = blob::typed(&self.pieces, "").map_err(|error| reason(&error))?;
-        self.blobs.push(&blob);
-        self.pieces.set_length(0);
-        self.bytes = 0;
-        Ok(())
-    }
-
-    fn finish(&mut self, mime: &str) -> Result<Blob, String> {
-        self.put_together()?;
-        blob::typed(&self.blobs, mime).map_err(|error| reason(&error))
-    }
 }
 
 /// A piece of a blob, which is never read as a whole.

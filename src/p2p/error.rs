@@ -19,8 +19,10 @@ pub enum JoinError {
         /// The address as given.
         url: String,
     },
-    /// The browser lacks something.
-    #[error("this browser has no {missing}: use a current version of Chrome, Edge, Firefox or Safari")]
+    /// The browser lacks something, or keeps the page from using it.
+    #[error(
+        "this browser does not let the page use {missing}: it is switched off by a setting, an extension or a policy, or the browser is too old for it"
+    )]
     Unsupported {
         /// What.
         missing: &'static str,

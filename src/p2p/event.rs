@@ -63,7 +63,7 @@ pub enum CloseReason {
     Refused,
     /// The server lets nobody in without a token, and this one is none for this room, or is too old.
     Denied,
-    /// The browser has no WebRTC or no WebSocket.
+    /// The browser lacks WebRTC or WebSocket, or doesn't let the page use them.
     Unsupported,
     /// The server speaks another version of the protocol.
     Version,

@@ -322,6 +322,14 @@ impl RoomCore {
         }
     }
 
+    /// Leaves because the driver can't make connections: the room is closed as [`CloseReason::Unsupported`].
+    pub fn give_up(&mut self) {
+        self.assert_drained();
+        if !matches!(self.status, Status::Closed(_)) {
+            self.close(CloseReason::Unsupported);
+        }
+    }
+
     /// Whether a link is about to be opened: the room is being joined for the first time, or a member's offer is
     /// awaited. A driver may use the time to have a connection ready.
     pub fn expects_link(&self) -> bool {

@@ -21,16 +21,27 @@ extern "C" {
         callback: &JsValue,
     ) -> Result<Promise, JsValue>;
 
-    /// <https://developer.mozilla.org/docs/Web/API/RTCPeerConnection>
-    #[wasm_bindgen(extends = RtcPeerConnection)]
-    pub(super) type Connection;
     #[wasm_bindgen(method, catch)]
     pub(super) fn query(this: &LockManager) -> Result<Promise, JsValue>;
 
+    /// <https://developer.mozilla.org/docs/Web/API/RTCPeerConnection>
+    #[wasm_bindgen(extends = RtcPeerConnection)]
+    pub(super) type Connection;
 
     /// Makes the offer or answer that the connection's state calls for and sets it, all in one step.
-    #[wasm_bindgen(method, js_name = setLocalDescription)]
-    pub(super) fn set_local_description_by_state(this: &Connection) -> Promise;
+    #[wasm_bindgen(method, catch, js_name = setLocalDescription)]
+    pub(super) fn set_local_description_by_state(this: &Connection) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = createOffer)]
+    pub(super) fn create_offer(this: &Connection) -> Result<Promise, JsValue>;
+
+    /// Throws once the connection is closed.
+    #[wasm_bindgen(method, catch, js_name = addTransceiver)]
+    pub(super) fn add_transceiver(
+        this: &Connection,
+        track: &MediaStreamTrack,
+        init: &RtcRtpTransceiverInit,
+    ) -> Result<RtcRtpTransceiver, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = restartIce)]
     pub(super) fn restart_ice(this: &Connection) -> Result<(), JsValue>;

@@ -329,7 +329,8 @@ impl<F: Fn(LinkEvent)> Teller<F> {
 
 /// Makes the offer or answer that the connection's state calls for, and sets it.
 fn set_by_state(connection: &RtcPeerConnection) -> Promise {
-    connection.unchecked_ref::<Connection>().set_local_description_by_state()
+    let set = connection.unchecked_ref::<Connection>().set_local_description_by_state();
+    set.unwrap_or_else(|error| Promise::reject(&error))
 }
 
 /// The text of this side's offer or answer, once it is set; none if by then it is another kind of description that

@@ -31,7 +31,7 @@ use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-use js_sys::{JsString, Reflect};
+use js_sys::JsString;
 use send_wrapper::SendWrapper;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Performance;
@@ -156,7 +156,8 @@ impl Driver {
         let performance = window.performance().ok_or(JoinError::Unsupported { missing: "clock" })?;
         let _ = performance.mark("converge:join");
         for missing in ["WebSocket", "RTCPeerConnection"] {
-            if !Reflect::has(&window, &missing.into()).unwrap_or(false) {
+            // Extensions that forbid one of them put null or undefined in its place.
+            if !ext::get(&window, missing).is_some_and(|found| found.is_function()) {
                 return Err(JoinError::Unsupported { missing });
             }
         }
@@ -204,7 +205,7 @@ impl Driver {
 
 /// Claims the key and makes the core; meanwhile the socket is being opened.
 fn start(driver: &Rc<RefCell<Inner>>) {
-    let (join, options_identity, over) = {
+    let (join, options_identity, over, supported) = {
         let mut inner = driver.borrow_mut();
         inner.join += 1;
         inner.core = None;
@@ -218,11 +219,21 @@ fn start(driver: &Rc<RefCell<Inner>>) {
         inner.suspended = false;
         inner.early.clear();
         inner.open_socket();
-        inner.prepared = Prepared::new(&inner.lanes).map(Prepared::warm_up).ok();
-        (inner.join, inner.options.identity.clone(), over)
+        let (weak, join) = (inner.this.clone(), inner.join);
+        let refused = move || {
+            if let Some(driver) = weak.upgrade().filter(|driver| driver.borrow().join == join) {
+                refuse(&driver);
+            }
+        };
+        inner.prepared = Prepared::new(&inner.lanes).and_then(|prepared| prepared.warm_up(refused)).ok();
+        (inner.join, inner.options.identity.clone(), over, inner.prepared.is_some())
     };
     // Tasks that waited for what doesn't come any more are told: they may call the room at once.
     drop(over);
+    // Before anybody hears of a member that can't be linked to.
+    if !supported {
+        return refuse(driver);
+    }
     if let Some(identity) = options_identity {
         // A life of its own for each join, as the tab's identity has.
         let identity = identity.reborn(u64::from(join) - 1);
@@ -290,9 +301,11 @@ fn begin(driver: &Rc<RefCell<Inner>>, identity: Identity) {
     }
 }
 
-/// Gives up: this browser can't make keys.
+/// Gives up: this browser makes no keys or no connections for this page.
 fn refuse(driver: &Rc<RefCell<Inner>>) {
-    close_early(driver, CloseReason::Unsupported);
+    if run(driver, |core, _| core.give_up()).is_none() {
+        close_early(driver, CloseReason::Unsupported);
+    }
 }
 
 /// Closes a room that has no core yet.

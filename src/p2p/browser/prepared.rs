@@ -5,9 +5,10 @@ use std::rc::Rc;
 use converge_signal::protocol::IceServer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{RtcConfiguration, RtcIceServer, RtcPeerConnection};
+use web_sys::{RtcConfiguration, RtcIceServer, RtcPeerConnection, RtcSignalingState};
 
 use super::channel::LaneChannel;
+use super::ext::{Connection, get};
 use crate::lane::{Delivery, Lane};
 
 /// A connection that waits to be used: making one, its threads and its certificate takes a browser some ten
@@ -17,8 +18,13 @@ pub(super) struct Prepared(Option<Parts>);
 type Parts = (RtcPeerConnection, Vec<Rc<LaneChannel>>);
 
 impl Prepared {
+    /// # Errors
+    /// What the browser throws, if it doesn't let this page make connections.
     pub(super) fn new(lanes: &[Delivery]) -> Result<Self, JsValue> {
         let connection = RtcPeerConnection::new()?;
+        if !get(&connection, "setLocalDescription").is_some_and(|method| method.is_function()) {
+            return Err(JsValue::UNDEFINED);
+        }
         let channels = (0..).zip(lanes).map(|(id, delivery)| LaneChannel::new(&connection, Lane(id), *delivery));
         match channels.collect() {
             Ok(channels) => Ok(Self(Some((connection, channels)))),
@@ -41,15 +47,22 @@ impl Prepared {
 
     /// Has the browser make an offer ahead of time. It is not used, but what it took, the certificate above all, is there
     /// when the real one is made.
-    pub(super) fn warm_up(self) -> Self {
+    /// Calls `refused` if the browser makes no offer.
+    ///
+    /// # Errors
+    /// What the browser throws in place of making one.
+    pub(super) fn warm_up(self, refused: impl FnOnce() + 'static) -> Result<Self, JsValue> {
         if let Some((connection, _)) = &self.0 {
-            let offer = connection.create_offer();
+            let offer = connection.unchecked_ref::<Connection>().create_offer()?;
+            let connection = connection.clone();
             spawn_local(async move {
-                // Fails if the connection is closed meanwhile, which is no loss.
-                let _ = JsFuture::from(offer).await;
+                // One that was closed meanwhile fails too, which is no loss.
+                if JsFuture::from(offer).await.is_err() && connection.signaling_state() != RtcSignalingState::Closed {
+                    refused();
+                }
             });
         }
-        self
+        Ok(self)
     }
 }
 

@@ -7,7 +7,7 @@ use web_sys::{
     RtcRtpTransceiverInit,
 };
 
-use super::ext::{Sender, get};
+use super::ext::{Connection, Sender, get};
 
 /// A track that is to go over a link.
 #[derive(Clone)]
@@ -43,13 +43,14 @@ impl Tracks {
             if sender.track.is_some() && !wanted.iter().any(|outgoing| sender.is_for(outgoing)) {
                 sender.track = None;
                 settle(sender.transceiver.sender().replace_track(None));
-                sender.transceiver.set_direction(RtcRtpTransceiverDirection::Inactive);
+                set_direction(&sender.transceiver, "inactive");
             }
         }
         for outgoing in wanted {
             match self.senders.iter_mut().find(|sender| sender.is_for(outgoing)) {
                 Some(sender) => sender.update(outgoing),
-                None => self.senders.push(Sending::new(connection, outgoing)),
+                // A connection that was closed meanwhile carries no more: its link is about to hear of that.
+                None => self.senders.extend(Sending::new(connection, outgoing).ok()),
             }
         }
     }
@@ -77,14 +78,14 @@ impl Tracks {
 }
 
 impl Sending {
-    fn new(connection: &RtcPeerConnection, outgoing: &Outgoing) -> Self {
+    fn new(connection: &RtcPeerConnection, outgoing: &Outgoing) -> Result<Self, JsValue> {
         let init = RtcRtpTransceiverInit::new();
         init.set_direction(RtcRtpTransceiverDirection::Sendonly);
         init.set_streams(&js_sys::Array::of1(&outgoing.stream));
         let Outgoing { stream, track, bits } = outgoing.clone();
-        let transceiver = connection.add_transceiver_with_media_stream_track_and_init(&track, &init);
+        let transceiver = connection.unchecked_ref::<Connection>().add_transceiver(&track, &init)?;
         limit(&transceiver.sender(), bits);
-        Self { msid: stream.id(), kind: track.kind(), transceiver, track: Some(track), bits }
+        Ok(Self { msid: stream.id(), kind: track.kind(), transceiver, track: Some(track), bits })
     }
 
     fn is_for(&self, outgoing: &Outgoing) -> bool {
@@ -95,7 +96,7 @@ impl Sending {
         let Outgoing { track, bits, .. } = outgoing.clone();
         let sender = self.transceiver.sender();
         if self.track.is_none() {
-            self.transceiver.set_direction(RtcRtpTransceiverDirection::Sendonly);
+            set_direction(&self.transceiver, "sendonly");
         }
         if self.track.as_ref() != Some(&track) {
             settle(sender.replace_track(Some(&track)));
@@ -105,6 +106,11 @@ impl Sending {
         }
         (self.track, self.bits) = (Some(track), bits);
     }
+}
+
+fn set_direction(transceiver: &RtcRtpTransceiver, direction: &str) {
+    // Throws once the connection is closed: then nothing is sent in either direction.
+    let _ = js_sys::Reflect::set(transceiver, &"direction".into(), &direction.into());
 }
 
 /// Has a sender take at most so many bits a second.

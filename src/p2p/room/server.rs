@@ -116,7 +116,7 @@ impl RoomCore {
     /// Asks the server for a pong within `wait`, unless one is awaited.
     fn ping_server(&mut self, now: Time, wait: Duration) {
         if let Socket::Joined { pong_by: pong_by @ None, .. } = &mut self.socket {
-            *pong_by = Some(now + self.config.timings.server_pong);
+            *pong_by = Some(now + wait);
             self.tell_server(&ClientMessage::Ping {});
         }
     }
@@ -244,9 +244,10 @@ impl RoomCore {
         self.emit(Event::ServerError { code, message });
     }
 
-    /// Ends everything. Only who leaves by choice says goodbye: one who was replaced would take its successor along.
+    /// Ends everything. A member says goodbye when it leaves by choice, or can't take part: one that was replaced would take
+    /// its successor along.
     pub(super) fn close(&mut self, reason: CloseReason) {
-        let goodbye = reason == CloseReason::Left;
+        let goodbye = matches!(reason, CloseReason::Left | CloseReason::Unsupported);
         if matches!(self.socket, Socket::Joined { .. }) && goodbye {
             self.tell_server(&ClientMessage::Leave {});
         }

@@ -267,8 +267,6 @@ pub enum Event {
         /// Who.
         peer: PeerId,
     },
-    /// Reliable messages to a member were not delivered, or nobody can say whether they were: it has left, or has begun
-    /// anew, before it had acknowledged them.
     /// A member has acknowledged this side's messages: [`Client::accepted`](crate::Client::accepted) says which number a
     /// message has.
     Acknowledged {
@@ -285,6 +283,8 @@ pub enum Event {
         /// The kind of stream that ended.
         kind: StreamKind,
     },
+    /// Reliable messages to a member were not delivered, or nobody can say whether they were: it has left, or has begun
+    /// anew, before it had acknowledged them.
     Undelivered {
         /// To whom.
         peer: PeerId,

@@ -84,6 +84,9 @@ pub struct Stream {
     pub paused: bool,
     /// It has arrived; before, it is only announced.
     pub live: bool,
+    /// Its device gives nothing at the moment: a closed lid, a switch, or the system holds it back. Known of this peer's own
+    /// streams; the others see such a stream as paused.
+    pub silent: bool,
 }
 
 /// A camera, microphone or screen that can be picked.
@@ -190,6 +193,12 @@ pub enum MediaError {
     #[error("the {} is in use by another application, or does not answer", .kind.as_str())]
     InUse {
         /// What.
+        kind: StreamKind,
+    },
+    /// It was shared, and gives nothing any more: unplugged, or not allowed any longer.
+    #[error("the {} has stopped: it was unplugged, or this page may not use it any longer", .kind.as_str())]
+    Ended {
+        /// What was shared.
         kind: StreamKind,
     },
     /// More people than media can go to.

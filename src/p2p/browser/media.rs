@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use converge_signal::PeerId;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::prelude::*;
-use web_sys::{HtmlMediaElement, MediaStream, MediaStreamTrack};
+use web_sys::{HtmlMediaElement, MediaStream, MediaStreamTrack, MediaStreamTrackState};
 
 use super::ext::reason;
 use super::listen::Listener;
@@ -66,7 +66,21 @@ struct Shared {
     stream: MediaStream,
     source: Source,
     tracks: Vec<MediaStreamTrack>,
-    ended: Vec<Listener>,
+    /// This side has paused it.
+    paused: bool,
+    /// Its device gives nothing at the moment.
+    silent: bool,
+    watching: Vec<Listener>,
+}
+
+impl Shared {
+    /// Looks whether the device gives something, and announces what that means. Whether it has changed.
+    fn look(&mut self) -> bool {
+        let device = matches!(self.announced.kind, StreamKind::Camera | StreamKind::Microphone);
+        self.silent = device && self.tracks.iter().any(MediaStreamTrack::muted);
+        let paused = self.paused || self.silent;
+        std::mem::replace(&mut self.announced.paused, paused) != paused
+    }
 }
 
 impl Drop for Shared {
@@ -169,7 +183,8 @@ impl Driver {
             let mut inner = self.0.borrow_mut();
             let shared = inner.media.shared.iter_mut().find(|shared| shared.announced.id == id);
             let shared = shared.ok_or(MediaError::Unknown)?;
-            shared.announced.paused = paused;
+            shared.paused = paused;
+            shared.look();
             for track in &shared.tracks {
                 track.set_enabled(!paused);
             }
@@ -182,7 +197,8 @@ impl Driver {
         let inner = self.0.borrow();
         let Some(core) = &inner.core else { return Vec::new() };
         if peer == core.id() {
-            return inner.media.shared.iter().map(|shared| shared.announced.stream(peer, true)).collect();
+            let own = |shared: &Shared| Stream { silent: shared.silent, ..shared.announced.stream(peer, true) };
+            return inner.media.shared.iter().map(own).collect();
         }
         let announced = announced(core.presence_of(peer, MEDIA_SLOT));
         let arrived = |msid: &str| inner.arriving(peer, msid).is_some();
@@ -281,8 +297,10 @@ impl Media {
             audio: has("audio"),
             paused: false,
         };
-        let ended = on_ended(driver, id, &tracks);
-        self.shared.push(Shared { announced, stream, source, tracks, ended });
+        let watching = watch_tracks(driver, id, &tracks);
+        let mut shared = Shared { announced, stream, source, tracks, paused: false, silent: false, watching };
+        shared.look();
+        self.shared.push(shared);
         Ok(id)
     }
 
@@ -290,15 +308,16 @@ impl Media {
         let Some(shared) = self.shared.iter_mut().find(|shared| shared.announced.id == id) else { return false };
         let new = tracks(opened);
         for track in &new {
-            track.set_enabled(!shared.announced.paused);
+            track.set_enabled(!shared.paused);
             shared.stream.add_track(track);
         }
         for track in &shared.tracks {
             shared.stream.remove_track(track);
         }
         stop(&shared.tracks);
-        shared.ended = on_ended(driver, id, &new);
+        shared.watching = watch_tracks(driver, id, &new);
         shared.tracks = new;
+        shared.look();
         shared.source = source;
         // It listens to a track that is over.
         if self.meter.as_ref().is_some_and(|(metered, _)| *metered == id) {
@@ -333,17 +352,39 @@ impl Media {
     }
 }
 
-/// A device that is pulled out, or a screen whose sharing is ended in the browser's own bar, is not shared any more.
-fn on_ended(driver: &Weak<RefCell<Inner>>, id: StreamId, tracks: &[MediaStreamTrack]) -> Vec<Listener> {
-    let listener = |track: &MediaStreamTrack| {
-        let weak = driver.clone();
-        Listener::new(track, "ended", move |_| {
+/// Watches a stream's tracks. A device that is unplugged or no longer allowed, and a screen whose sharing is ended in the
+/// browser's own bar, is not shared any more; a device that gives nothing for a while shows as paused.
+fn watch_tracks(driver: &Weak<RefCell<Inner>>, id: StreamId, tracks: &[MediaStreamTrack]) -> Vec<Listener> {
+    let on = |track: &MediaStreamTrack, name, act: fn(&Rc<RefCell<Inner>>, StreamId, &MediaStreamTrack)| {
+        let (weak, this) = (driver.clone(), handle(track));
+        Listener::new(track, name, move |_| {
             if let Some(driver) = weak.upgrade() {
-                unshare(&driver, id);
+                act(&driver, id, &this);
             }
         })
     };
-    tracks.iter().map(listener).collect()
+    tracks
+        .iter()
+        .flat_map(|track| [on(track, "ended", ended), on(track, "mute", looked), on(track, "unmute", looked)])
+        .collect()
+}
+
+fn ended(driver: &Rc<RefCell<Inner>>, id: StreamId, track: &MediaStreamTrack) {
+    if track.ready_state() != MediaStreamTrackState::Ended {
+        return;
+    }
+    let kind = driver.borrow().media.find(id).map(|shared| shared.announced.kind);
+    unshare(driver, id);
+    driver.borrow_mut().events.extend(kind.map(|kind| Event::MediaEnded { kind }));
+    dispatch(driver);
+}
+
+fn looked(driver: &Rc<RefCell<Inner>>, id: StreamId, _track: &MediaStreamTrack) {
+    let changed = driver.borrow_mut().media.shared.iter_mut().any(|shared| shared.announced.id == id && shared.look());
+    if changed {
+        // What is announced is as long as before: that fits.
+        let _ = shared_anew(driver);
+    }
 }
 
 fn unshare(driver: &Rc<RefCell<Inner>>, id: StreamId) {

@@ -57,17 +57,26 @@ pub struct UseMedia {
 /// owner of this call is cleaned up; what is shared ends with the room.
 ///
 /// # Errors
-/// In [`UseMedia::error`], until the next attempt.
+/// In [`UseMedia::error`], until the next attempt; [`MediaError::Ended`] there if a camera or microphone stops by itself.
 ///
 /// # Panics
 /// As [`use_room`].
 pub fn use_media() -> UseMedia {
     let room = use_room();
+    let error = RwSignal::new(None);
+    room.on_event(move |event| match event {
+        // It was the person who ended it.
+        Event::MediaEnded { kind: StreamKind::Screen } => {}
+        Event::MediaEnded { kind } => {
+            error.try_set(Some(MediaError::Ended { kind: *kind }));
+        }
+        _ => {}
+    });
     UseMedia {
         room,
         mine: follow(|_| true, |client| Some(client.streams(client.id()?))),
         asking: RwSignal::new(Vec::new()),
-        error: RwSignal::new(None),
+        error,
     }
 }
 
@@ -138,7 +147,7 @@ impl UseMedia {
         Signal::derive(move || asking.with(|asking| asking.contains(&kind)))
     }
 
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or what was shared stopped.
     pub fn error(self) -> Signal<Option<MediaError>> {
         self.error.into()
     }

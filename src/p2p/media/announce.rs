@@ -32,7 +32,7 @@ pub(crate) struct Announced {
 impl Announced {
     pub(crate) fn stream(&self, owner: PeerId, live: bool) -> Stream {
         let Self { id, kind, metadata, video, audio, paused, .. } = self.clone();
-        Stream { owner, id, kind, metadata, video, audio, paused, live }
+        Stream { owner, id, kind, metadata, video, audio, paused, live, silent: false }
     }
 
     fn is_within_limits(&self) -> bool {

@@ -69,5 +69,5 @@ pub use link::{use_link, use_report};
 pub use media::{UseMedia, use_all_streams, use_devices, use_media, use_player, use_streams};
 pub use presence::{UsePresence, use_presence, use_presence_slot};
 pub use request::use_responder;
-pub use room::{Peer, Room, provide_room, try_use_room, use_peers, use_room, use_room_status};
+pub use room::{Peer, Room, provide_room, provide_room_when, try_use_room, use_peers, use_room, use_room_status};
 pub use transfers::{UseTransfers, use_transfers};

@@ -73,12 +73,34 @@ struct Entry {
 /// ```
 ///
 /// On the server nothing is joined; in the browser that happens in an effect. The room is left when the owner of this
-/// call is cleaned up.
+/// call is cleaned up. [`provide_room_when`] joins later.
 ///
 /// # Errors
 /// See [`Room::status`] and [`Room::error`].
 pub fn provide_room(options: impl Into<Signal<Options>>) -> Room {
-    let options: Signal<Options> = options.into();
+    provide_room_when(options, Signal::stored(true))
+}
+
+/// The same, but joins only once `when` is true: after a question, or when the page is ready. Until then the room is one
+/// that is being joined.
+///
+/// ```
+/// use converge_p2p::{Options, hooks::provide_room_when};
+/// use leptos::prelude::*;
+///
+/// #[component]
+/// fn Doorstep() -> impl IntoView {
+///     let asked = RwSignal::new(false);
+///     let room = provide_room_when(Options::new("lobby"), asked);
+///     view! { <button on:click=move |_| asked.set(true)>"Come in"</button> <p>{move || room.status().get().as_str()}</p> }
+/// }
+/// # let _ = Doorstep;
+/// ```
+///
+/// # Errors
+/// See [`Room::status`] and [`Room::error`].
+pub fn provide_room_when(options: impl Into<Signal<Options>>, when: impl Into<Signal<bool>>) -> Room {
+    let (options, when): (Signal<Options>, Signal<bool>) = (options.into(), when.into());
     let room = Room {
         topic: Memo::new(move |_| options.with(|options| options.topic.clone())),
         id: RwSignal::new(None),
@@ -91,7 +113,12 @@ pub fn provide_room(options: impl Into<Signal<Options>>) -> Room {
     };
     // A signal may fire with the value it had: that is no reason to leave.
     let options = Memo::new(move |_| options.get());
-    Effect::new(move |_| room.join(options.get()));
+    let begun = Memo::new(move |begun: Option<&bool>| begun == Some(&true) || when.get());
+    Effect::new(move |_| {
+        if begun.get() {
+            room.join(options.get());
+        }
+    });
     on_cleanup(move || room.end());
     provide_context(room);
     room

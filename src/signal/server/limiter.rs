@@ -5,12 +5,13 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
-use governor::clock::MonotonicClock;
+use governor::clock::{Clock, DefaultClock, MonotonicClock, Reference};
 use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
 use super::address::Source;
@@ -28,9 +29,11 @@ pub(super) struct Limiter {
     joins_by_topic: Keyed<TopicHash>,
 }
 
-/// One socket's bucket. With the operating system's clock, which is nothing to keep, where governor's default is a
-/// calibrated one of half a hundred bytes, and there are two of these for each socket.
-type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
+/// A single bucket.
+type Bucket<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// A bucket per key.
+type Buckets<K, C> = RateLimiter<K, DefaultKeyedStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// So many connections, and so many of them from one source.
 pub(super) struct Places {
@@ -47,17 +50,18 @@ pub(super) struct Place {
     source: Option<Source>,
 }
 
-/// What one socket may send.
-pub(super) struct Rates {
-    frames: Bucket,
-    bytes: Bucket,
+/// What one socket may send. Reads the operating system's clock, which keeps no state: governor's default is a calibrated
+/// clock of some fifty bytes, and each socket has two buckets.
+pub(super) struct Rates<C: Clock = MonotonicClock> {
+    frames: Bucket<C>,
+    bytes: Bucket<C>,
 }
 
 /// A bucket per key. New keys share one when the table is full, which somebody with many addresses can bring about.
-struct Keyed<K: Hash + Eq + Clone> {
-    buckets: DefaultKeyedRateLimiter<K>,
-    others: DefaultDirectRateLimiter,
-    started: Instant,
+struct Keyed<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
+    buckets: Buckets<K, C>,
+    others: Bucket<C>,
+    started: C::Instant,
     /// The second in which the table was last swept: that takes time in proportion to its size.
     swept: AtomicU64,
 }
@@ -67,17 +71,19 @@ fn quota(per_second: u32, burst: u32) -> Quota {
     Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
 }
 
-impl<K: Hash + Eq + Clone> Keyed<K> {
-    fn new(quota: Quota) -> Self {
-        let (buckets, others) = (RateLimiter::keyed(quota), RateLimiter::direct(quota));
-        Self { buckets, others, started: Instant::now(), swept: AtomicU64::new(0) }
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Keyed<K, C> {
+    fn new(quota: Quota, clock: C) -> Self {
+        let started = clock.now();
+        let buckets = RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone());
+        Self { buckets, others: RateLimiter::direct_with_clock(quota, clock), started, swept: AtomicU64::new(0) }
     }
 
     fn allow(&self, key: &K) -> bool {
         if self.buckets.len() < MAX_KEYS {
             return self.buckets.check_key(key).is_ok();
         }
-        let second = self.started.elapsed().as_secs() + 1;
+        let elapsed = Duration::from(Reference::duration_since(&self.buckets.clock().now(), self.started));
+        let second = elapsed.as_secs() + 1;
         if self.swept.swap(second, Ordering::Relaxed) != second {
             self.buckets.retain_recent();
             self.buckets.shrink_to_fit();
@@ -91,8 +97,14 @@ impl Limiter {
         Self {
             limits,
             sockets: Places::new(limits.max_connections, limits.max_connections_per_ip),
-            joins_by_source: Keyed::new(quota(limits.joins_per_second_per_ip, limits.join_burst_per_ip)),
-            joins_by_topic: Keyed::new(quota(limits.joins_per_second_per_topic, limits.join_burst_per_topic)),
+            joins_by_source: Keyed::new(
+                quota(limits.joins_per_second_per_ip, limits.join_burst_per_ip),
+                DefaultClock::default(),
+            ),
+            joins_by_topic: Keyed::new(
+                quota(limits.joins_per_second_per_topic, limits.join_burst_per_topic),
+                DefaultClock::default(),
+            ),
         }
     }
 
@@ -105,11 +117,7 @@ impl Limiter {
     }
 
     pub(super) fn rates(&self) -> Rates {
-        let direct = |quota| RateLimiter::direct_with_clock(quota, MonotonicClock);
-        Rates {
-            frames: direct(quota(self.limits.frames_per_second, self.limits.frame_burst)),
-            bytes: direct(quota(self.limits.bytes_per_second, self.limits.byte_burst)),
-        }
+        Rates::new(&self.limits, MonotonicClock)
     }
 }
 
@@ -173,7 +181,13 @@ impl Drop for Place {
     }
 }
 
-impl Rates {
+impl<C: Clock + Clone> Rates<C> {
+    fn new(limits: &Limits, clock: C) -> Self {
+        let frames = RateLimiter::direct_with_clock(quota(limits.frames_per_second, limits.frame_burst), clock.clone());
+        let bytes = RateLimiter::direct_with_clock(quota(limits.bytes_per_second, limits.byte_burst), clock);
+        Self { frames, bytes }
+    }
+
     /// Whether one more frame of so many bytes may come.
     pub(super) fn allow(&self, bytes: usize) -> bool {
         let bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new);
@@ -185,6 +199,8 @@ impl Rates {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::net::{IpAddr, Ipv4Addr};
+
+    use governor::clock::FakeRelativeClock;
 
     use super::*;
 
@@ -207,26 +223,57 @@ mod tests {
     }
 
     #[test]
+    fn joins_come_back_one_by_one_and_each_source_has_its_own() {
+        let clock = FakeRelativeClock::default();
+        let joins = Keyed::new(quota(10, 2), clock.clone());
+        let (ada, ben) = (source(1), source(2));
+        assert_eq!((0..3).filter(|_| joins.allow(&ada)).count(), 2, "three at once");
+        assert!(joins.allow(&ben), "another source");
+        clock.advance(Duration::from_millis(99));
+        assert!(!joins.allow(&ada), "before a tenth of a second has passed");
+        clock.advance(Duration::from_millis(1));
+        assert!(joins.allow(&ada), "the one that has come back");
+        assert!(!joins.allow(&ada), "a second one");
+    }
+
+    #[test]
     fn a_table_is_bounded_however_many_sources_there_are() {
-        let limits = Limits { joins_per_second_per_ip: 1, join_burst_per_ip: 1, ..Limits::default() };
-        let limiter = Limiter::new(limits);
+        let clock = FakeRelativeClock::default();
+        let joins = Keyed::new(quota(1, 1), clock.clone());
         let known = source(0);
-        assert!(limiter.allow_join_from(&known));
-        assert!(!limiter.allow_join_from(&known));
-        let allowed = (1..100_000).filter(|n| limiter.allow_join_from(&source(*n))).count();
-        assert!(allowed < 100_000 - 1, "those that don't fit share one bucket");
-        assert!(limiter.joins_by_source.buckets.len() <= MAX_KEYS);
+        assert!(joins.allow(&known));
+        assert!(!joins.allow(&known));
+        let allowed = (1..100_000).filter(|n| joins.allow(&source(*n))).count();
+        // The other places of the table, and the one join that the bucket allows which all the rest share.
+        assert_eq!(allowed, MAX_KEYS);
+        assert_eq!(joins.buckets.len(), MAX_KEYS);
+        // Keys that have their whole burst back are evicted, which makes room for others.
+        clock.advance(Duration::from_secs(2));
+        assert!(joins.allow(&source(100_000)));
+        assert_eq!(joins.buckets.len(), 1);
     }
 
     #[test]
     fn a_socket_may_send_bursts_but_not_for_ever() {
-        let limits = Limits { frame_burst: 10, byte_burst: 1000, ..Limits::default() };
-        let rates = Limiter::new(limits).rates();
+        let limits = Limits {
+            frames_per_second: 100,
+            frame_burst: 10,
+            bytes_per_second: 1000,
+            byte_burst: 1000,
+            ..Limits::default()
+        };
+        let clock = FakeRelativeClock::default();
+        let rates = Rates::new(&limits, clock.clone());
         assert!((0..10).all(|_| rates.allow(10)));
         assert!(!rates.allow(10), "the eleventh frame");
-        let rates = Limiter::new(limits).rates();
+        clock.advance(Duration::from_millis(10));
+        assert!(rates.allow(10), "a hundredth of a second later");
+        assert!(!rates.allow(10), "and no more than one");
+        let rates = Rates::new(&limits, clock.clone());
         assert!(rates.allow(900));
         assert!(!rates.allow(900), "the thousand-and-first byte");
-        assert!(!Limiter::new(limits).rates().allow(1001), "more than would ever be allowed");
+        clock.advance(Duration::from_millis(800));
+        assert!(rates.allow(900), "when eight hundred bytes have come back");
+        assert!(!Rates::new(&limits, clock).allow(1001), "more than would ever be allowed");
     }
 }

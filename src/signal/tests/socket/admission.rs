@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use converge_signal::protocol::{ErrorCode, IceServer, blind_topic};
 use converge_signal::server::{Denied, Grant, JoinRequest, RoomTokens, Settings};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
-use crate::{ORIGIN, Server, Tab, prompt};
+use crate::{HOUR, ORIGIN, PATIENCE, Server, Tab, pass, prompt};
 
 const SECRET: &str = "a secret of thirty-two bytes, ok";
 
@@ -16,7 +18,7 @@ fn tokens() -> RoomTokens {
 }
 
 fn later() -> SystemTime {
-    SystemTime::now() + Duration::from_secs(60)
+    SystemTime::now() + HOUR
 }
 
 async fn denied(server: &Server, token: Option<String>, topic: &str) {
@@ -88,20 +90,29 @@ async fn a_closure_decides_knowing_who_asks_and_where_from() {
 
 #[tokio::test]
 async fn one_who_decides_too_long_or_panics_hurts_only_the_one_who_asks() {
-    let mut settings = prompt().authorizer(|join: JoinRequest| async move {
-        match join.token.as_deref() {
-            Some("never") => std::future::pending().await,
-            Some("panic") => panic!("a fault in an embedder's code"),
-            _ => Ok(Grant::ALL),
+    let asked = Arc::new(Notify::new());
+    let asking = asked.clone();
+    let settings = prompt().authorizer(move |join: JoinRequest| {
+        let asking = asking.clone();
+        async move {
+            match join.token.as_deref() {
+                Some("never") => {
+                    asking.notify_one();
+                    std::future::pending().await
+                }
+                Some("panic") => panic!("a fault in an embedder's code"),
+                _ => Ok(Grant::ALL),
+            }
         }
     });
-    settings.hub.limits.hello_within_ms = 200;
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
     let mut ben = server.join(2, "room").await;
     ada.joined().await;
     let mut slow = server.connect(3).await;
     slow.hello_with("room", Some("never".to_owned())).await;
+    timeout(PATIENCE, asked.notified()).await.expect("the authorizer is not asked");
+    pass(HOUR).await;
     assert_eq!(slow.error().await, ErrorCode::Timeout);
     let mut unlucky = server.connect(4).await;
     unlucky.hello_with("room", Some("panic".to_owned())).await;

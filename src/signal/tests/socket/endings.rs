@@ -1,11 +1,8 @@
 //! Sockets that don't do their part: the server lets go of them, and the others hear of it.
 
-use std::time::Duration;
-
 use converge_signal::protocol::{ErrorCode, LeftReason, ServerMessage};
-use converge_signal::server::Settings;
 
-use crate::{Server, Tab, prompt};
+use crate::{Server, Tab, pass, prompt};
 
 async fn left(tab: &mut Tab) -> (converge_signal::PeerId, LeftReason) {
     match tab.frame().await {
@@ -26,19 +23,26 @@ async fn a_socket_without_hello_is_closed() {
 
 #[tokio::test]
 async fn a_socket_that_does_not_answer_pings_goes() {
-    let (ping_every, pong_within) = (Duration::from_millis(50), Duration::from_millis(500));
-    let settings = Settings { ping_every, pong_within, ..prompt() };
+    let settings = prompt();
+    let (ping_every, pong_within) = (settings.ping_every, settings.pong_within);
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
     // Pongs are sent when the socket is read; this one never is.
     let silent = server.join(2, "room").await;
     ada.joined().await;
+    pass(ping_every).await;
+    // By the time that Ada has an answer, the other one has been pinged; and Ada has been heard.
+    ada.text(r#"{"ping":{}}"#).await;
+    assert!(matches!(ada.frame().await, ServerMessage::Pong {}));
+    pass(pong_within).await;
     assert_eq!(left(&mut ada).await, (silent.id(), LeftReason::Lost));
+    ada.text(r#"{"ping":{}}"#).await;
+    assert!(matches!(ada.frame().await, ServerMessage::Pong {}), "Ada stays");
 }
 
 #[tokio::test]
 async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
-    let mut settings = Settings { write_within: Duration::from_secs(60), ..prompt() };
+    let mut settings = prompt();
     let limits = &mut settings.hub.limits;
     limits.max_queued_bytes = 131_072;
     // It is the outbox that is to overflow.

@@ -21,16 +21,21 @@ use converge_signal::{Incarnation, Nonce, PeerId, Signature};
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::value::RawValue;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 const ORIGIN: &str = "https://page.example";
 
 /// A test that waits this long for an answer has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer than any test takes, however slow the machine is.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A server on a free port of the loopback interface; ends with the test's runtime.
 struct Server {
@@ -73,9 +78,19 @@ impl Server {
     }
 }
 
-/// The defaults, for the page that these tests come from.
+/// The defaults, for the page that these tests come from, but no deadline passes by itself. Tests of a deadline move the
+/// clock with [`pass`], or set a short one that nothing else in the test has to meet.
 fn settings() -> Settings {
-    Settings { origins: Origins::and([ORIGIN]).unwrap(), ..Settings::default() }
+    let mut settings = Settings {
+        origins: Origins::and([ORIGIN]).unwrap(),
+        ping_every: 24 * HOUR,
+        pong_within: HOUR,
+        write_within: HOUR,
+        ..Settings::default()
+    };
+    settings.hub.limits.hello_within_ms = 3_600_000;
+    settings.hub.grace = HOUR;
+    settings
 }
 
 /// The same, but who is lost is said to be so at once, and each thing is told by itself.
@@ -84,6 +99,22 @@ fn prompt() -> Settings {
     let hub = &mut settings.hub;
     (hub.grace, hub.tick, hub.introduce) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     settings
+}
+
+/// Moves the clock of the server on by this much at once.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// A connection whose first bytes are there when the server accepts it, however slow the machine is: the only thread of
+/// the test does not yield before they are sent.
+fn sent(addr: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = std::net::TcpStream::connect(addr).unwrap();
+    std::io::Write::write_all(&mut stream, bytes).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    TcpStream::from_std(stream).unwrap()
 }
 
 async fn serve(app: Router) -> SocketAddr {
@@ -116,13 +147,41 @@ impl Tab {
 
     /// A socket from this of the machine's own addresses, which has read the challenge.
     async fn connect_from(addr: SocketAddr, source: &str, secret: u8) -> Self {
-        let mut tab = Self::knock(addr, source).await;
-        tab.key = SigningKey::from_bytes(&[secret; 32]);
-        match tab.frame().await {
-            ServerMessage::Challenge { v: VERSION, nonce, .. } => tab.nonce = nonce,
+        Self::knock(addr, source).await.challenged(secret).await
+    }
+
+    /// The same, with a request that is there when the server accepts the connection.
+    async fn connect_at_once(addr: SocketAddr, secret: u8) -> Self {
+        let lines = [
+            "GET /signal HTTP/1.1".to_owned(),
+            format!("host: {addr}"),
+            format!("origin: {ORIGIN}"),
+            "connection: Upgrade".to_owned(),
+            "upgrade: websocket".to_owned(),
+            "sec-websocket-version: 13".to_owned(),
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
+        ];
+        let mut stream = sent(addr, format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes());
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(timeout(PATIENCE, stream.read_u8()).await.expect("the server says nothing").unwrap());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Self::new(socket).challenged(secret).await
+    }
+
+    fn new(socket: WebSocketStream<TcpStream>) -> Self {
+        Self { key: SigningKey::from_bytes(&[1; 32]), nonce: Nonce::from_bytes([0; 32]), socket }
+    }
+
+    async fn challenged(mut self, secret: u8) -> Self {
+        self.key = SigningKey::from_bytes(&[secret; 32]);
+        match self.frame().await {
+            ServerMessage::Challenge { v: VERSION, nonce, .. } => self.nonce = nonce,
             other => panic!("expected a challenge, got {other:?}"),
         }
-        tab
+        self
     }
 
     /// A socket that has read nothing yet, for where it is not certain to be let in.
@@ -149,9 +208,7 @@ impl Tab {
         local.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
         let stream = local.connect(addr).await.unwrap();
         match tokio_tungstenite::client_async(request, stream).await {
-            Ok((socket, _)) => {
-                Ok(Self { key: SigningKey::from_bytes(&[1; 32]), nonce: Nonce::from_bytes([0; 32]), socket })
-            }
+            Ok((socket, _)) => Ok(Self::new(socket)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }

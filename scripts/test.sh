@@ -44,7 +44,8 @@ test_p2p() { cargo test --quiet -p converge-p2p --features sim; }
 test_hooks() { cargo test --quiet -p converge-p2p --features hooks --lib && cargo test --quiet -p converge-p2p --features hooks --doc; }
 test_app() { cargo test --quiet -p converge-app --features ssr; }
 test_server() { cargo test --quiet -p converge --no-default-features --features ssr --bin converge; }
-in_browser() { WASM_BINDGEN_TEST_TIMEOUT=120 cargo test -p converge-p2p "${on_wasm[@]}" --features hooks --test browser -- --nocapture "$@"; }
+# The time-outs are for all tests of a page together, and for the driver to open its port; both hold on a busy machine.
+in_browser() { WASM_BINDGEN_TEST_TIMEOUT=1800 WASM_BINDGEN_TEST_DRIVER_TIMEOUT=120 cargo test -p converge-p2p "${on_wasm[@]}" --features hooks --test browser -- --nocapture "$@"; }
 # What is measured of memory needs a page of its own.
 test_browser() { in_browser --skip bulk:: && in_browser bulk::; }
 # Applications of their own, with their own lock files.

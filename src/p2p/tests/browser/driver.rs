@@ -231,8 +231,9 @@ async fn a_request_that_nobody_waits_for_is_dropped_on_both_sides() {
 
     let late = ask().timeout(Duration::from_millis(300)).await;
     assert_eq!(late, Err(RequestError::Timeout));
-    assert_eq!(begun.get(), 1);
+    // The request and its cancellation arrive in order, however late: the handler begins and is dropped.
     until(|| dropped.get()).await;
+    assert_eq!(begun.get(), 1);
 
     dropped.set(false);
     let mut cancelled = ask();
@@ -281,7 +282,8 @@ async fn a_request_under_way_ends_with_the_room() {
 #[wasm_bindgen_test]
 async fn an_application_has_lanes_of_its_own() {
     server::start();
-    let lane = Delivery::Lifetime { ordered: true, millis: 5000 };
+    // A minute, so that a packet that is late on a busy machine is not dropped.
+    let lane = Delivery::Lifetime { ordered: true, millis: 60_000 };
     let with_lane = |peer| options("lanes", peer).lane(lane);
     let (ada, ben) = (Client::join(with_lane(1)).unwrap(), Client::join(with_lane(2)).unwrap());
     linked(&ada, &ben).await;
@@ -354,10 +356,10 @@ async fn a_change_of_network_restarts_ice_and_loses_nothing() {
             assert_eq!(hears.next().await.unwrap().unwrap().value, round * 20 + number);
         }
     }
-    // What changes without being another network is none.
+    // A change that leads to the same network is none. A restart would be counted within the call: later, one could be
+    // counted that was still to come from the changes before.
     let before = restarts(&ada, ben_id) + restarts(&ben, ada_id);
     change_network("cellular");
-    server::turn().await;
     assert_eq!(restarts(&ada, ben_id) + restarts(&ben, ada_id), before);
     let link = ada.link(ben_id).unwrap();
     assert_eq!((link.connections, link.state), (1, PeerState::Connected), "it is the same connection");

@@ -5,7 +5,7 @@ import { expect, made_up, moves, pressed, small, test, tile, turn } from './call
 test.use({ launchOptions: { ...made_up, args: [...made_up.args, '--use-fake-ui-for-media-stream'] } });
 
 test('three see and hear each other in every order, and who comes later does too', async ({ server, join }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(600_000);
   const url = `${server.url}/r/call`;
   const enter = async (name: string) => {
     const person = await join(url, {}, small);
@@ -63,7 +63,7 @@ test('three see and hear each other in every order, and who comes later does too
 });
 
 test('camera, microphone and screen come and go in every order', async ({ server, join }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(600_000);
   const url = `${server.url}/r/orders`;
   const [ada, ben] = [await join(url, {}, small), await join(url)];
   await ada.rename('Ada');

@@ -1,6 +1,7 @@
 // Every page, panel and dialog by the rules of WCAG 2.2 AA, light and dark.
 import { expectAccessible } from './accessible';
 import { expect, made_up, test, turn } from './call';
+import type { Person } from './fixtures';
 
 test.use({ launchOptions: { ...made_up, args: [...made_up.args, '--use-fake-ui-for-media-stream'] }, mayComplain: [/404 \(Not Found\)/] });
 
@@ -16,21 +17,35 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await expectAccessible(ada.page);
   });
 
-  test(`the room with its panels and dialogs, ${colorScheme}`, async ({ server, join }) => {
-    const url = `${server.url}/r/axe`;
-    const ada = await join(url, { colorScheme, viewport: { width: 1440, height: 900 } });
-    await expectAccessible(ada.page);
-    const ben = await join(url, { colorScheme, viewport: { width: 360, height: 640 } });
+  const wide = { colorScheme, viewport: { width: 1440, height: 900 } };
+  const phone = { colorScheme, viewport: { width: 360, height: 640 } };
+
+  /** Has one of two write to the other, and turn camera and microphone on. */
+  const call = async (ada: Person, ben: Person) => {
     await ada.sees(1);
     await ada.say('See https://example.org', await ben.id());
     await turn(ada, 'Camera', true);
     await turn(ada, 'Microphone', true);
     await expect(ben.messages).toContainText('direct, to you');
+  };
+
+  test(`the room with its parts, ${colorScheme}`, async ({ server, join }) => {
+    const url = `${server.url}/r/axe`;
+    const ada = await join(url, wide);
+    await expectAccessible(ada.page);
+    const ben = await join(url, phone);
+    await call(ada, ben);
     for (const person of [ada, ben]) await expectAccessible(person.page);
     for (const part of ['People', 'Stage']) {
       await ben.button(part).click();
       await expectAccessible(ben.page);
     }
+  });
+
+  test(`the room with its panels and dialogs, ${colorScheme}`, async ({ server, join }) => {
+    const url = `${server.url}/r/axe`;
+    const [ada, ben] = [await join(url, wide), await join(url, phone)];
+    await call(ada, ben);
     for (const name of ['Share room', 'Devices', 'Keyboard shortcuts']) {
       await ada.button(name).click();
       await expect(ada.page.getByRole('dialog', { name })).toBeVisible();

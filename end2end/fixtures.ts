@@ -68,6 +68,28 @@ export class Person {
     }, text);
   }
 
+  /**
+   * Watches from now on whether an element that this selector finds shows this text, be it for a moment only: what goes
+   * away by itself may have come and gone between two looks of a test. Returns how to ask.
+   */
+  async watchFor(selector: string, text: RegExp): Promise<() => Promise<boolean>> {
+    const watch = await this.page.evaluateHandle(
+      ([selector, source]) => {
+        const watch = { seen: false };
+        const text = new RegExp(source);
+        const look = () => {
+          const shown = [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility());
+          watch.seen ||= shown.some((element) => text.test(element.textContent ?? ''));
+        };
+        new MutationObserver(look).observe(document.body, { attributes: true, characterData: true, childList: true, subtree: true });
+        look();
+        return watch;
+      },
+      [selector, text.source] as const,
+    );
+    return () => watch.evaluate(({ seen }) => seen);
+  }
+
   heard(text: string): Locator {
     return this.messages.getByText(text, { exact: true });
   }

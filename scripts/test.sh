@@ -62,6 +62,8 @@ examples() {
 }
 # cargo-leptos adds the flag itself.
 build() { env -u RUSTFLAGS cargo leptos build; }
+# Of the style that has just been built, too: the newest, where older ones lie beside it.
+browsers() { node scripts/browsers.mjs "$(ls -t target/site/pkg/*.css | head -n 1)"; }
 end_to_end() { (cd end2end && npx playwright test); }
 
 format() { cargo fmt --all --check && (cd fuzz && cargo fmt --check) && (cd bench/links && cargo fmt --check); }
@@ -72,6 +74,7 @@ step "test signal" test_signal
 step "lint p2p" lint_p2p
 step "test p2p: core, simulator" test_p2p
 step "build the server and the page" build
+step "browser versions" browsers
 step "end to end in Chromium" end_to_end
 step "lint p2p for the browser" lint_p2p_wasm
 step "test p2p in Chromium" test_browser

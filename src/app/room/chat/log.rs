@@ -135,18 +135,21 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
 fn linked(text: &str) -> AnyView {
     let pieces = pieces(text).into_iter().map(|piece| match piece {
         Piece::Text(text) => text.to_owned().into_any(),
-        Piece::Link(address) => {
-            let (address, target) = (address.to_owned(), address.to_owned());
-            view! {
-                <a href=target target="_blank" rel="noopener noreferrer nofollow">
-                    {address}
-                </a>
-            }
-            .into_any()
-        }
+        Piece::Link(address) => link(address, address.to_owned()),
+        Piece::Rest { scheme, rest } => link(rest, format!("{scheme}{rest}")),
     });
     pieces.collect::<Vec<_>>().into_any()
 }
+fn link(shown: &str, target: String) -> AnyView {
+    let shown = shown.to_owned();
+    view! {
+        <a href=target target="_blank" rel="noopener noreferrer nofollow">
+            {shown}
+        </a>
+    }
+    .into_any()
+}
+
 
 /// The text, or so much of it as can be shown at once and a button for the rest.
 #[component]

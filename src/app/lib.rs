@@ -17,7 +17,6 @@ mod program;
 mod room;
 mod words;
 
-use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::*;
 use leptos_router::components::*;
@@ -25,16 +24,15 @@ use leptos_router::path;
 
 use self::landing::Landing;
 use self::not_found::NotFound;
-use self::program::Program;
+use self::program::{Broken, Early, Program};
 use self::room::RoomPage;
 
 pub use self::landing::checked as checked_topic;
 pub use self::numbers::{Numbers, NumbersSource, here_now};
-pub use self::paths::{refused_path, room_path};
+pub use self::paths::{redirected, refused_path, room_path};
+pub use self::platform::begin;
+pub use self::program::with_shapes;
 pub use self::words::page::ERROR_PAGE;
-
-/// Small, and in the page itself.
-const EARLY: &str = include_str!("early.js");
 
 /// The document around the pages.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -51,16 +49,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" type="image/png" href="/favicon.png"/>
                 <link rel="apple-touch-icon" href="/icon-192.png"/>
                 <link rel="manifest" href="/manifest.webmanifest"/>
-                <script nonce=use_nonce() inner_html=EARLY></script>
+                <Early options=options.clone()/>
                 <AutoReload options=options.clone()/>
-                <Program options=options.clone()/>
-                <HashedStylesheet options id="leptos"/>
+                <Program options/>
                 <MetaTags/>
             </head>
             <body>
-                <p class="broken" role="alert">
-                    {words::page::BROKEN}
-                </p>
+                <Broken/>
                 <App/>
             </body>
         </html>

@@ -1,8 +1,29 @@
 //! Where pages are.
 
+use crate::landing::{as_name, decoded};
+use crate::words::landing::LONG_NAME;
+
 /// The path of a topic's room.
 pub fn room_path(topic: &str) -> String {
     encoded("/r/", topic)
+}
+
+/// Where a request for a room's path leads instead: to the one address of that room, or back to the start page, which says
+/// what is wrong with the name. `None` where the path is as it should be, or is none of a room.
+pub fn redirected(path: &str) -> Option<String> {
+    let written = path.strip_prefix("/r/")?;
+    let name = written.strip_suffix('/').unwrap_or(written);
+    if name.contains('/') {
+        return None;
+    }
+    let decoded = decoded(name).unwrap_or_else(|| char::REPLACEMENT_CHARACTER.to_string());
+    let to = match as_name(&decoded) {
+        Ok(topic) => room_path(&topic),
+        // The room itself says what is wrong with it.
+        Err(LONG_NAME) => return None,
+        Err(_) => refused_path(&decoded),
+    };
+    (to != path).then_some(to)
 }
 
 /// Where somebody is led back to whose text names no room.
@@ -32,5 +53,30 @@ mod tests {
         assert_eq!(room_path("lobby-1"), "/r/lobby-1");
         assert_eq!(room_path("a/b?c#d e"), "/r/a%2Fb%3Fc%23d%20e");
         assert_eq!(room_path("ü"), "/r/%C3%BC");
+    }
+
+    #[test]
+    fn a_room_has_one_address() {
+        for (path, to) in [
+            ("/r/lobby", None),
+            ("/r/lobby/", Some("/r/lobby")),
+            ("/r/lobby%20", Some("/r/lobby")),
+            ("/r/%6cobby", Some("/r/lobby")),
+            ("/r/caf%c3%a9", Some("/r/caf%C3%A9")),
+            ("/r/cafe%CC%81", Some("/r/caf%C3%A9")),
+            ("/r/a%00b%0a", Some("/r/ab")),
+            ("/r/%E2%80%AEa", Some("/r/a")),
+            ("/r/%252e%252e", None),
+            ("/r/%2e%2e", Some("/?topic=..")),
+            ("/r/%E2%80%8B", Some("/?topic=%E2%80%8B")),
+            ("/r/", Some("/?topic=")),
+            ("/r/%ff", Some("/?topic=%EF%BF%BD")),
+            ("/r/%zz", Some("/?topic=%EF%BF%BD")),
+            ("/r/a/b", None),
+            ("/x", None),
+        ] {
+            assert_eq!(redirected(path).as_deref(), to, "{path}");
+        }
+        assert_eq!(redirected(&format!("/r/{}", "x".repeat(200))), None);
     }
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request};
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -49,7 +50,8 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bo
             let options = options.clone();
             move || shell(options.clone())
         })
-        .with_state(options.clone());
+        .with_state(options.clone())
+        .layer(map_response(shaped));
     let worker =
         Router::new().route_service("/sw.js", ServeFile::new(root.join("sw.js"))).layer(map_response(service_worker));
     let routes = Router::new()
@@ -59,7 +61,7 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bo
         .route("/r", get(open_room))
         .merge(signalling.router())
         .merge(pages.fallback_service(files).layer(CompressionLayer::new()));
-    guarded(routes, secure)
+    guarded(routes.layer(from_fn(one_address)), secure)
 }
 
 /// With the headers that every answer has, and a page in place of an answer that panicked.
@@ -109,6 +111,33 @@ async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
         Ok(topic) => Redirect::to(&converge_app::room_path(&topic)),
         Err(_) if topic.is_empty() => Redirect::to("/"),
         Err(_) => Redirect::to(&converge_app::refused_path(topic)),
+    }
+}
+
+/// Leads on to the one address of a room, or back with what is wrong with its name.
+async fn one_address(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match converge_app::redirected(request.uri().path()).filter(|_| reads) {
+        Some(to) => Redirect::permanent(&to).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// Tells a page the shapes of its islands, by which it notices that something else has changed them.
+async fn shaped(response: Response) -> Response {
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !is_page {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // Pages are some kilobytes, made on this server.
+    match to_bytes(body, usize::MAX).await {
+        Ok(page) => Response::from_parts(parts, Body::from(converge_app::with_shapes(&String::from_utf8_lossy(&page)))),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            sorry()
+        }
     }
 }
 
@@ -165,7 +194,6 @@ fn find_site(beside: Option<&Path>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use axum::body::{Body, to_bytes};
     use std::sync::OnceLock;
 
     use axum::http::Request;
@@ -260,6 +288,45 @@ mod tests {
             let (status, headers, _) = get(path).await;
             assert_eq!(status, StatusCode::SEE_OTHER, "{path}");
             assert_eq!(headers[header::LOCATION], location, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_room_has_one_address() {
+        for (path, location) in [
+            ("/r/lobby/", "/r/lobby"),
+            ("/r/lobby%20", "/r/lobby"),
+            ("/r/a%0Ab", "/r/ab"),
+            ("/r/%2e%2e", "/?topic=.."),
+            ("/r/%ff", "/?topic=%EF%BF%BD"),
+        ] {
+            let (status, headers, _) = get(path).await;
+            assert_eq!(status, StatusCode::PERMANENT_REDIRECT, "{path}");
+            assert_eq!(headers[header::LOCATION], location, "{path}");
+        }
+        let (status, _, body) = get("/r/%252e%252e").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(body.contains(">%2e%2e<"), "it is decoded once: {body}");
+        let (_, _, body) = get("/?topic=..").await;
+        assert!(body.contains("browsers take it for a folder"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_room_fetches_its_program_at_once_and_the_start_page_does_not() {
+        let (_, _, room) = get("/r/lobby").await;
+        let (_, _, start) = get("/").await;
+        for (link, wanted) in [("rel=\"modulepreload\"", true), ("rel=\"preload\"", true)] {
+            assert_eq!((room.contains(link), start.contains(link)), (wanted, false), "{link}");
+        }
+        assert!(room.contains(", true)") && start.contains(", false)"), "who waits for the first paint");
+    }
+
+    #[tokio::test]
+    async fn islands_know_their_shape() {
+        for path in ["/", "/r/lobby"] {
+            let (_, _, body) = get(path).await;
+            let islands = body.matches("<leptos-island").count();
+            assert!(islands > 0 && body.matches(" data-shape=\"").count() == islands, "{path}: {body}");
         }
     }
 

@@ -1,24 +1,44 @@
-//! A room's name, from what somebody typed or pasted.
+//! A room's name, from what somebody typed or pasted, or from a path.
 
-use crate::words::landing::{LONG_NAME, NO_NAME, NO_ROOM};
+use converge_p2p::{Topic, TopicError, without_hidden};
 
-/// The longest topic, in bytes.
-const MAX_TOPIC_BYTES: usize = 128;
+use crate::words::landing::{LONG_NAME, NO_NAME, NO_PATH, NO_ROOM, NO_TEXT};
 
-/// A topic as it is used: from a name, or from a link to a room, of this site or another.
+/// A topic as it is used: from a name, or from a link to a room, of this site or another. It has no hidden characters, no
+/// blanks around it, and one spelling (Unicode normal form C), so that one name has one address.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// In words, what is wrong with it.
 pub fn checked(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
-    let topic = match link_path(text) {
-        Some(path) => from_path(path).ok_or(NO_ROOM)?,
-        None => text.to_owned(),
-    };
-    match topic.trim() {
-        "" => Err(NO_NAME),
-        topic if topic.len() > MAX_TOPIC_BYTES => Err(LONG_NAME),
-        topic => Ok(topic.to_owned()),
+    let Some(path) = link_path(text) else { return as_name(text) };
+    let name = path.strip_prefix("/r/").map(|name| name.strip_suffix('/').unwrap_or(name)).ok_or(NO_ROOM)?;
+    if name.contains('/') {
+        return Err(NO_ROOM);
+    }
+    match decoded(name) {
+        Some(name) if !name.is_empty() => as_name(&name),
+        _ => Err(NO_ROOM),
+    }
+}
+
+/// The topic of this name.
+///
+/// # Errors
+/// In words, what is wrong with it.
+pub fn as_name(name: &str) -> Result<String, &'static str> {
+    // A character that stands for bytes that were none is nobody's name.
+    if name.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(NO_TEXT);
+    }
+    match without_hidden(name).trim() {
+        // Browsers take these for directories, however they are written, and leave them out of a path.
+        "." | ".." => Err(NO_PATH),
+        name => match Topic::new(name) {
+            Ok(topic) => Ok(topic.as_str().to_owned()),
+            Err(TopicError::Empty) => Err(NO_NAME),
+            Err(_) => Err(LONG_NAME),
+        },
     }
 }
 
@@ -32,15 +52,10 @@ fn link_path(text: &str) -> Option<&str> {
     Some(rest.find('/').map_or("", |slash| &rest[slash..]))
 }
 
-/// The topic that a room's path names (RFC 3986, section 2.1).
-fn from_path(path: &str) -> Option<String> {
-    let name = path.strip_prefix("/r/")?;
-    let name = name.strip_suffix('/').unwrap_or(name);
-    if name.contains('/') {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.bytes();
+/// A part of an address, decoded once (RFC 3986, section 2.1); `None` if it stands for no text.
+pub fn decoded(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
@@ -60,8 +75,26 @@ mod tests {
     #[test]
     fn a_room_needs_a_name_that_fits() {
         assert_eq!(checked("  lobby "), Ok("lobby".to_owned()));
-        assert!(checked("   ").is_err());
-        assert!(checked(&"x".repeat(129)).is_err());
+        assert_eq!(checked("   "), Err(NO_NAME));
+        assert_eq!(checked("\u{200b}\u{202e}"), Err(NO_NAME));
+        assert_eq!(checked(&"x".repeat(129)), Err(LONG_NAME));
+    }
+
+    #[test]
+    fn one_name_has_one_spelling() {
+        assert_eq!(checked("cafe\u{301}"), checked("caf\u{e9}"));
+        assert_eq!(checked("lob\u{200b}by\u{202e}"), Ok("lobby".to_owned()));
+        assert_eq!(checked("lobby\u{0}\n"), Ok("lobby".to_owned()));
+        assert_eq!(checked("%2e%2e"), Ok("%2e%2e".to_owned()), "a name that looks encoded is that name");
+    }
+
+    #[test]
+    fn names_that_no_path_can_have_are_refused() {
+        for name in [".", "..", " .. ", ".\u{200b}.", "https://meet.example/r/%2e%2e"] {
+            assert_eq!(checked(name), Err(NO_PATH), "{name:?}");
+        }
+        assert!(checked("...").is_ok() && checked(".a").is_ok() && checked("../a").is_ok());
+        assert_eq!(checked("\u{fffd}"), Err(NO_TEXT));
     }
 
     #[test]
@@ -90,7 +123,7 @@ mod tests {
             "https://meet.example/r/%zz",
             "https://meet.example/r/%ff",
         ] {
-            assert!(checked(link).is_err(), "{link}");
+            assert_eq!(checked(link), Err(NO_ROOM), "{link}");
         }
     }
 }

@@ -5,6 +5,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::code::checked;
+use crate::parts::{leave_alone, live};
 use crate::paths::room_path;
 use crate::platform;
 use crate::words::EXAMPLE;
@@ -67,13 +68,15 @@ fn form(
                     aria-describedby=help_id.clone()
                     node_ref=field
                     on:input=move |_| help.set(hint.to_owned())
+                    dir="auto"
+                    {..leave_alone()}
                 />
                 <button class=class type="submit">
                     {action}
                 </button>
             </div>
-            <p id=help_id class="help" role="status">
-                {help}
+            <p id=help_id class="help" role="status" use:live=Signal::from(help)>
+                {help.get_untracked()}
             </p>
         </form>
     }

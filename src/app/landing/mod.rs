@@ -12,7 +12,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
+use leptos_router::location::RequestUrl;
 
 use self::api::Api;
 use self::demo::Demo;
@@ -20,10 +20,10 @@ use self::figures::Figures;
 use self::forms::{JoinForm, OpenForm};
 use self::picture::Picture;
 use crate::numbers::{Numbers, here_now};
-use crate::parts::{Brand, ThemeButton};
+use crate::parts::{Brand, ThemeButton, live};
 use crate::{platform, words};
 
-pub use self::code::checked;
+pub use self::code::{as_name, checked, decoded};
 
 /// How often the numbers are asked for.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const REFRESH: Duration = Duration::from_secs(10);
 #[component]
 pub(crate) fn Landing() -> impl IntoView {
     // What somebody typed that names no room is given back, with what is wrong with it.
-    let refused = use_query_map().with_untracked(|query| query.get("topic"));
+    let refused = use_context::<RequestUrl>().and_then(|url| refused_in(url.as_ref()));
     let problem = refused.as_ref().and_then(|text| checked(text).err()).unwrap_or_default();
     let suggestion = refused.unwrap_or_else(|| words::topic_from(platform::random()));
     view! {
@@ -77,6 +77,13 @@ pub(crate) fn Landing() -> impl IntoView {
     .into_any()
 }
 
+/// The text that named no room, as the address gives it back. The router would decode it twice.
+fn refused_in(url: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    let text = query.split('&').find_map(|pair| pair.strip_prefix("topic="))?;
+    Some(decoded(text).unwrap_or_else(|| char::REPLACEMENT_CHARACTER.to_string()))
+}
+
 /// The button, alive.
 #[island]
 fn Theme() -> impl IntoView {
@@ -114,6 +121,8 @@ fn LiveNumbers(numbers: Numbers) -> impl IntoView {
         }
     });
     view! {
-        <p class="here">{said}</p>
+        <p class="here" use:live=Signal::from(said)>
+            {said.get_untracked()}
+        </p>
     }
 }

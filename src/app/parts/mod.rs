@@ -3,15 +3,19 @@
 mod avatar;
 mod brand;
 mod dialog;
+mod field;
 pub(crate) mod icon;
 mod list;
+mod live;
 mod qr;
 pub(crate) mod theme;
 
 pub(crate) use avatar::{Avatar, tint};
 pub(crate) use brand::{Brand, Mark};
 pub(crate) use dialog::Dialog;
+pub(crate) use field::leave_alone;
 pub(crate) use icon::Icon;
 pub(crate) use list::list;
+pub(crate) use live::live;
 pub(crate) use qr::Qr;
 pub(crate) use theme::ThemeButton;

@@ -1,13 +1,13 @@
 //! The device: its clock, its sound, its files and its randomness.
 
-pub(crate) use imp::{beep, files_with, has_devices, now, random_bytes, take_files};
+pub(crate) use imp::{beep, has_devices, now, random_bytes, take_files};
 
 #[cfg(target_family = "wasm")]
 mod imp {
     use super::super::Moment;
     use converge_p2p::LocalFile;
     use js_sys::{Date, Reflect};
-    use wasm_bindgen::{JsCast, JsValue};
+    use wasm_bindgen::JsValue;
     use web_sys::{AudioContext, HtmlInputElement, window};
 
     /// The time now.
@@ -20,15 +20,6 @@ mod imp {
             // Whole, and positive for a while.
             millis: now.get_time() as u64,
         }
-    }
-
-    /// The files that are pasted or dropped with an event.
-    pub(crate) fn files_with(event: &web_sys::Event) -> Vec<LocalFile> {
-        let get = |object: &JsValue, name: &str| Reflect::get(object, &name.into()).ok().filter(JsValue::is_object);
-        let data = get(event, "clipboardData").or_else(|| get(event, "dataTransfer"));
-        let files = data.and_then(|data| get(&data, "files")).map(JsCast::unchecked_into::<web_sys::FileList>);
-        let files = files.map(|files| (0..files.length()).filter_map(|n| files.get(n)).collect::<Vec<_>>());
-        files.unwrap_or_default().into_iter().map(LocalFile::from).collect()
     }
 
     /// The files that were chosen in a field, which is empty then: choosing the same one again is a change again.
@@ -82,10 +73,6 @@ mod imp {
 
     pub(crate) fn now() -> Moment {
         Moment::default()
-    }
-
-    pub(crate) fn files_with(_event: &leptos::web_sys::Event) -> Vec<LocalFile> {
-        Vec::new()
     }
 
     pub(crate) fn take_files(_field: &HtmlInputElement) -> Vec<LocalFile> {

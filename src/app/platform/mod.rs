@@ -2,16 +2,21 @@
 //! makes sense.
 
 mod device;
+mod events;
 mod memory;
 mod page;
 mod sharing;
 
-pub(crate) use device::{beep, files_with, has_devices, now, random_bytes, take_files};
+pub(crate) use device::{beep, has_devices, now, random_bytes, take_files};
+pub(crate) use events::{Brought, allow_drop, carries_files, checked, dropped, key, left_window, pasted, point, value};
 pub(crate) use memory::{
     remember_device, remember_name, remember_shortcuts, remember_sounds, remember_theme, remember_token,
     remembered_device, remembered_name, remembered_shortcuts, remembered_sounds, remembered_theme, remembered_token,
 };
-pub(crate) use page::{focus, go_to, is_typing, page_is_hidden, place_in, set_title_count, show_theme};
+pub use page::begin;
+pub(crate) use page::{
+    alive, fit_height, focus, go_to, is_typing, page_is_hidden, place_in, set_title_count, show_theme, when_idle,
+};
 pub(crate) use sharing::{can_share, copy, invite_link, share};
 
 /// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.

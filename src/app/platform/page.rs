@@ -1,11 +1,58 @@
 //! The page: its title, its focus, where things are in it, and whether somebody looks.
 
-pub(crate) use imp::{focus, go_to, is_typing, page_is_hidden, place_in, set_title_count, show_theme};
+use leptos::prelude::{ArcRwSignal, Set};
+
+pub(crate) use imp::{
+    fit_height, focus, go_to, is_typing, page_is_hidden, place_in, set_title_count, show_theme, when_idle,
+};
+
+thread_local! {
+    static ALIVE: ArcRwSignal<bool> = ArcRwSignal::new(false);
+}
+
+/// Whether every island of this page has been hydrated. Nothing that others can see is done before: markup that something
+/// else changed may keep an island from coming to life.
+pub(crate) fn alive() -> ArcRwSignal<bool> {
+    ALIVE.with(Clone::clone)
+}
+
+/// Every island has been hydrated.
+pub fn begin() {
+    alive().set(true);
+}
 
 #[cfg(target_family = "wasm")]
 mod imp {
     use wasm_bindgen::JsCast;
     use web_sys::{Element, window};
+
+    /// Calls `f` when the browser has nothing better to do; soon, in Safari, which doesn't say when that is.
+    pub(crate) fn when_idle(f: impl Fn() + 'static) {
+        let has_idle = window().is_some_and(|window| {
+            js_sys::Reflect::get(&window, &"requestIdleCallback".into()).is_ok_and(|found| found.is_function())
+        });
+        if has_idle {
+            leptos::prelude::request_idle_callback(f);
+        } else {
+            leptos::prelude::set_timeout(f, std::time::Duration::from_millis(200));
+        }
+    }
+
+    /// Makes a text field as high as its text, in browsers that don't do so by themselves (`field-sizing`).
+    pub(crate) fn fit_height(field: &web_sys::HtmlTextAreaElement) {
+        thread_local! {
+            static BY_ITSELF: bool =
+                web_sys::css::supports_with_value("field-sizing", "content").unwrap_or_default();
+        }
+        if BY_ITSELF.with(|by_itself| *by_itself) {
+            return;
+        }
+        let style = web_sys::HtmlElement::style(field);
+        // Refused only for what is no length.
+        let _ = style.set_property("height", "auto");
+        let borders = field.offset_height() - field.client_height();
+        let _ = style.set_property("height", &format!("{}px", field.scroll_height() + borders));
+    }
 
     /// Loads another page of this site.
     pub(crate) fn go_to(path: &str) {
@@ -71,7 +118,11 @@ mod imp {
 
 #[cfg(not(target_family = "wasm"))]
 mod imp {
-    use leptos::web_sys::Element;
+    use leptos::web_sys::{Element, HtmlTextAreaElement};
+
+    pub(crate) fn when_idle(_f: impl Fn() + 'static) {}
+
+    pub(crate) fn fit_height(_field: &HtmlTextAreaElement) {}
 
     pub(crate) fn go_to(_path: &str) {}
 

@@ -7,7 +7,7 @@ use converge_p2p::{Event, PeerId};
 use leptos::prelude::*;
 
 use super::{Profile, Shared};
-use crate::parts::{Icon, icon};
+use crate::parts::{Icon, icon, live};
 use crate::{platform, words};
 
 /// Who comes or goes within this time is said together; by then newcomers have told their names.
@@ -16,7 +16,7 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// What has not been said yet.
 #[derive(Default)]
 struct News {
-    /// Everybody's last name: who has gone shows none any more.
+    /// The last name of each member: one that has gone shows none any more.
     names: Vec<(PeerId, String)>,
     came: Vec<PeerId>,
     left: Vec<String>,
@@ -45,7 +45,7 @@ impl News {
 #[component]
 pub(super) fn Announcements() -> impl IntoView {
     let profiles = use_presence::<Profile>();
-    let sounds = Shared::get().sounds;
+    let Shared { sounds, names, .. } = Shared::get();
     let text = RwSignal::new(String::new());
     let news = StoredValue::new(News::default());
     let say = move || {
@@ -77,7 +77,7 @@ pub(super) fn Announcements() -> impl IntoView {
             soon();
         }
         Event::PresenceChanged { peer, .. } => {
-            let name = Profile::name(profiles.peek(*peer).as_ref(), *peer);
+            let name = names.peek(*peer, profiles.peek(*peer).as_ref());
             news.update_value(|news| match news.names.iter_mut().find(|(other, _)| other == peer) {
                 Some((_, known)) if *known == name => {}
                 Some((_, known)) => *known = name,
@@ -100,9 +100,7 @@ pub(super) fn Announcements() -> impl IntoView {
         _ => {}
     });
     view! {
-        <p class="visually-hidden" role="status">
-            {Signal::<String>::from(text)}
-        </p>
+        <p class="visually-hidden" role="status" use:live=Signal::from(text)></p>
     }
     .into_any()
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::Shared;
-use crate::parts::{Icon, icon};
+use crate::parts::{Icon, icon, live};
 use crate::words;
 
 /// The part that a phone shows.
@@ -39,12 +39,9 @@ pub(super) fn Bar() -> impl IntoView {
         <nav class="room-bar" aria-label=words::room::PARTS>
             {button(Tab::People, words::room::PEOPLE, icon::PEOPLE)} {button(Tab::Stage, words::room::STAGE, icon::POINTER)}
             <div class="room-bar-chat">
-                {button(Tab::Chat, words::room::CHAT, icon::CHAT)} <span class="room-bar-count" aria-hidden="true">
-                    {count}
-                </span>
-                <span id="unread-chat" hidden>
-                    {described}
-                </span>
+                {button(Tab::Chat, words::room::CHAT, icon::CHAT)}
+                <span class="room-bar-count" aria-hidden="true" translate="no" use:live=count></span>
+                <span id="unread-chat" hidden use:live=described></span>
             </div>
         </nav>
     }

@@ -11,8 +11,8 @@ mod transfers;
 mod typing;
 
 use converge_p2p::hooks::{use_channel, use_peers, use_presence, use_room, use_transfers};
-use converge_p2p::{Activity, Event, LocalFile, PeerId};
-use leptos::ev::{ClipboardEvent, DragEvent};
+use converge_p2p::{Activity, Event as RoomEvent, LocalFile, PeerId, without_hidden};
+use leptos::ev::{ClipboardEvent, Event};
 use leptos::html::Button;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub(super) use self::lines::Lines;
 use self::log::Log;
 use self::transfers::Transfers;
 use super::{Profile, Shared};
-use crate::platform::{self, Moment};
+use crate::platform::{self, Brought, Moment};
 use crate::words;
 
 /// What travels: text now, more kinds later. JSON, so that a page written in any language can take part.
@@ -42,10 +42,10 @@ pub(super) fn Chat() -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
     let channel = use_channel::<Said>("chat");
-    let Shared { lines, problem, to, sounds, .. } = Shared::get();
+    let Shared { names, lines, problem, to, sounds, .. } = Shared::get();
     let deliveries = Deliveries::new();
     let attach = NodeRef::<Button>::new();
-    let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
+    let name_of = move |peer| names.peek(peer, profiles.peek(peer).as_ref());
 
     channel.on_message(move |message| {
         let name = name_of(message.from);
@@ -58,55 +58,95 @@ pub(super) fn Chat() -> impl IntoView {
         let at = Moment::default();
         lines.push(Line { from: message.from, name, text: text.into(), direct, mine: false, at, delivery: None });
     });
-    // Whom nothing gets through to, and how that was said: it is taken back when something does.
+    // The member that nothing gets through to, and how that was said: it is taken back when something does.
     let stalled = StoredValue::new(None::<(PeerId, String)>);
+    // Those whose messages can't be read.
+    let unreadable = StoredValue::new(Vec::<PeerId>::new());
     room.on_event(move |event| match event {
-        Event::Undelivered { peer, messages } => {
+        RoomEvent::Undelivered { peer, messages } => {
             problem.set(words::chat::undelivered(&name_of(*peer), *messages));
         }
-        Event::Stalled { peer } => {
+        RoomEvent::Stalled { peer } => {
             let text = words::chat::stalled(&name_of(*peer));
             stalled.set_value(Some((*peer, text.clone())));
             problem.set(text);
         }
-        Event::PeerConnected { peer } => mended(stalled, *peer, problem),
-        Event::ActivityChanged { peer, activity } if *activity != Activity::Stale => mended(stalled, *peer, problem),
+        RoomEvent::PeerConnected { peer } => mended(stalled, *peer, problem),
+        RoomEvent::ActivityChanged { peer, activity } if *activity != Activity::Stale => {
+            mended(stalled, *peer, problem)
+        }
+        // It may come back with another page.
+        RoomEvent::PeerLeft { peer, .. } => {
+            unreadable.update_value(|known| known.retain(|other| other != peer));
+        }
         _ => {}
     });
     Effect::new(move |_| {
-        if let Some(error) = channel.error().get() {
-            problem.set(error.to_string());
+        // Once for each sender, and in words of this page.
+        if let Some(from) = channel.error().get().map(|bad| bad.from)
+            && unreadable.with_value(|known| !known.contains(&from))
+        {
+            unreadable.update_value(|known| known.push(from));
+            problem.set(words::chat::unreadable(&name_of(from)));
         }
     });
 
     let (transfers, peers) = (use_transfers(), use_peers());
     let send = move |files: Vec<LocalFile>| send_files(transfers, peers, to.get_untracked(), problem, files);
-    // Files are taken from wherever people are used to put them.
+    let bring = move |brought: Brought| {
+        send(brought.files);
+        if let Some(folder) = brought.folders.first() {
+            problem.set(words::chat::folder(&words::isolated(without_hidden(folder))));
+        }
+    };
+    // Files are taken from wherever people are used to put them; beside the chat too, where the browser would open them
+    // in place of the room. What is dragged within the page, and texts, are the browser's.
     let dropping = RwSignal::new(false);
     let class = Signal::derive(move || if dropping.get() { "chat dropping" } else { "chat" }.to_owned());
-    let over = move |event: DragEvent| {
-        event.prevent_default();
-        dropping.set(true);
-    };
-    let dropped = move |event: DragEvent| {
-        event.prevent_default();
-        dropping.set(false);
-        send(platform::files_with(&event));
-    };
+    Effect::new(move |_| {
+        let own = StoredValue::new(false);
+        let on = |name: &'static str, act: fn(&Event, RwSignal<bool>) -> bool| {
+            window_event_listener_untyped(name, move |event| {
+                if !own.get_value() && platform::carries_files(&event) && act(&event, dropping) {
+                    bring(platform::dropped(&event));
+                }
+            })
+        };
+        let over = |event: &Event, dropping: RwSignal<bool>| {
+            platform::allow_drop(event);
+            dropping.set(true);
+            false
+        };
+        let listeners = [
+            window_event_listener_untyped("dragstart", move |_| own.set_value(true)),
+            window_event_listener_untyped("dragend", move |_| own.set_value(false)),
+            on("dragenter", over),
+            on("dragover", over),
+            on("dragleave", |event, dropping| {
+                if platform::left_window(event) {
+                    dropping.set(false);
+                }
+                false
+            }),
+            on("drop", |event, dropping| {
+                event.prevent_default();
+                dropping.set(false);
+                true
+            }),
+        ];
+        on_cleanup(move || listeners.into_iter().for_each(WindowListenerHandle::remove));
+    });
     let pasted = move |event: ClipboardEvent| {
-        let files = platform::files_with(&event);
-        if !files.is_empty() {
+        let brought = platform::pasted(&event);
+        if !brought.files.is_empty() || !brought.folders.is_empty() {
             event.prevent_default();
-            send(files);
+            bring(brought);
         }
     };
     view! {
         <section
             class=class
             aria-label=words::chat::CHAT
-            on:dragover=over
-            on:dragleave=move |_| dropping.set(false)
-            on:drop=dropped
             on:paste=pasted
         >
             <Log/>

@@ -6,6 +6,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::Shared;
+use crate::parts::{leave_alone, live};
 use crate::{platform, words};
 
 /// Why, what it means, and what can be done; hidden while the room is open.
@@ -25,8 +26,8 @@ pub(super) fn Closed() -> impl IntoView {
     let hopeless = Signal::derive(move || reason.get() == Some(CloseReason::Unsupported) || denied.get());
     view! {
         <section class="notice" role="alert" hidden=open>
-            <h2>{heading}</h2>
-            <p>{text}</p>
+            <h2 use:live=heading></h2>
+            <p use:live=text></p>
             <InvitationForm hidden=Signal::derive(move || !denied.get())/>
             <p class="notice-actions">
                 <button class="button primary" type="button" hidden=hopeless on:click=move |_| room.rejoin()>
@@ -78,6 +79,7 @@ fn InvitationForm(
                     autocapitalize="off"
                     spellcheck="false"
                     required
+                    {..leave_alone()}
                     node_ref=field
                 />
                 <button class="button primary" type="submit">

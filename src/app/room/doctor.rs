@@ -11,7 +11,8 @@ use leptos::prelude::*;
 use self::copy::CopyReport;
 use super::mesh::Mesh;
 use super::name_of;
-use crate::parts::list;
+use crate::parts::{list, live};
+use crate::platform;
 use crate::words::connection as words;
 use crate::words::page::CLOSE;
 
@@ -51,7 +52,7 @@ fn Panel(state: PanelState) -> impl IntoView {
         }
     });
     let key = move |event: KeyboardEvent| {
-        if event.key() == "Escape" {
+        if platform::key(&event).is_some_and(|key| key.name == "Escape") {
             state.close();
         }
     };
@@ -169,7 +170,7 @@ fn entry(
             view! {
                 <div class="fact-row">
                     <dt>{term}</dt>
-                    <dd>{text}</dd>
+                    <dd use:live=text></dd>
                 </div>
             }
             .into_any()
@@ -177,8 +178,10 @@ fn entry(
         .collect();
     view! {
         <article class="doctor-entry">
-            <h3 class=class>{heading}</h3>
-            <p class="doctor-said">{said}</p>
+            <h3 class=class>
+                <bdi translate="no">{heading}</bdi>
+            </h3>
+            <p class="doctor-said" use:live=said></p>
             <dl class="fact-rows">{facts}</dl>
         </article>
     }

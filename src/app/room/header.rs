@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use converge_p2p::Status;
-use converge_p2p::hooks::use_room;
+use converge_p2p::hooks::{Room, use_room};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::share::Share;
 use super::{Copying, Shared};
-use crate::parts::{Icon, Mark, ThemeButton, icon};
+use crate::parts::{Icon, Mark, ThemeButton, icon, live};
 use crate::{platform, words};
 
 /// How long it is said that the link was copied.
@@ -22,7 +22,9 @@ pub(super) fn Header() -> impl IntoView {
             <a class="brand" href="/" aria-label=words::page::TO_START>
                 <Mark/>
             </a>
-            <h1 class="room-topic">{Signal::<String>::from(use_room().topic())}</h1>
+            <h1 class="room-topic">
+                <bdi translate="no">{Signal::<String>::from(use_room().topic())}</bdi>
+            </h1>
             <Connection/>
             <Invite/>
             <Share/>
@@ -44,7 +46,9 @@ fn Connection() -> impl IntoView {
     let expanded = Signal::derive(move || Some(panel.open.get().to_string()));
     let toggle = move |_| if panel.open.get_untracked() { panel.close() } else { panel.open.set(true) };
     view! {
-        <p class=class>{text}</p>
+        <p class=class use:live=text>
+            {text.get_untracked()}
+        </p>
         <button
             class="button quiet"
             type="button"
@@ -92,9 +96,7 @@ fn Invite() -> impl IntoView {
                 <Icon path=icon::LINK/>
                 <span class="button-text">{words::room::COPY_INVITE}</span>
             </button>
-            <p class=class role="status">
-                {said}
-            </p>
+            <p class=class role="status" use:live=said></p>
         </div>
     }
 }
@@ -122,13 +124,31 @@ fn Leave() -> impl IntoView {
 #[component]
 pub(super) fn Banner() -> impl IntoView {
     let room = use_room();
-    let text = Signal::derive(move || words::connection::banner(room.status().get()).to_owned());
+    let unreached = Shared::get().unreached;
+    let text = Signal::derive(move || words::connection::banner(room.status().get(), unreached.get()).to_owned());
     let class = Signal::derive(move || shown("banner", !text.get().is_empty()));
     view! {
-        <p class=class role="status">
-            {text}
-        </p>
+        <p class=class role="status" use:live=text></p>
     }
+}
+
+/// How long joining takes at most where nothing is in the way.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Sets the signal while the server has not been reached for so long that something must be in the way.
+pub(super) fn unreached(room: Room, unreached: RwSignal<bool>) {
+    let connecting = Memo::new(move |_| room.status().get() == Status::Connecting);
+    Effect::new(move |_| {
+        unreached.set(false);
+        let late = move || {
+            unreached.try_set(true);
+        };
+        if connecting.get()
+            && let Ok(late) = set_timeout_with_handle(late, REACHED_WITHIN)
+        {
+            on_cleanup(move || late.clear());
+        }
+    });
 }
 
 /// A class, and with it `shown` or not. A live region has to be in the page before there is something in it.

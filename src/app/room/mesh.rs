@@ -3,12 +3,12 @@
 mod told;
 
 use converge_p2p::hooks::use_presence;
-use converge_p2p::{LinkReport, PeerId, PeerState, RoomReport};
+use converge_p2p::{LinkReport, PeerId, PeerState, RoomReport, is_hidden};
 use leptos::prelude::*;
 
 use self::told::{AllTold, Edge, edges, use_told};
-use super::Profile;
 use super::quality::bars;
+use super::{Profile, Shared};
 use crate::parts::tint;
 use crate::words::{connection as words, millis, room::YOU};
 
@@ -24,7 +24,8 @@ const MOST_DRAWN: usize = 24;
 #[component]
 pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
     let profiles = use_presence::<Profile>();
-    let name = move |peer: PeerId| Profile::name(profiles.of(peer).get().as_ref(), peer);
+    let names = Shared::get().names;
+    let name = move |peer: PeerId| names.get(peer, profiles.of(peer).get().as_ref());
     let links =
         Memo::new(move |_| report.with(|report| report.as_ref().map(|it| it.links.clone())).unwrap_or_default());
     let own = Memo::new(move |_| report.with(|report| report.as_ref().and_then(|report| report.id)));
@@ -45,7 +46,7 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
             line("mesh-link", bars(link), link.is_relayed(), format!("M0 0L{x} {y}"))
         });
         let own_links: Vec<_> = own_links.collect();
-        let initial = |peer| name(peer).chars().take(1).collect::<String>();
+        let initial = |peer| name(peer).chars().find(|c| !is_hidden(*c)).into_iter().collect::<String>();
         let other = |(number, link): (usize, &LinkReport)| node(link.peer, initial(link.peer), place(number, count));
         let nodes: Vec<_> = links.iter().enumerate().map(other).collect();
         let own = own.get().map(|own| node(own, YOU.to_owned(), (0, 0)));
@@ -56,7 +57,9 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
             let time = link.round_trip_ms().map_or_else(|| words::NONE.to_owned(), millis);
             view! {
                 <tr>
-                    <th scope="row">{name(link.peer)}</th>
+                    <th scope="row">
+                        <bdi translate="no">{name(link.peer)}</bdi>
+                    </th>
                     <td>{words::way(link)}</td>
                     <td>{time}</td>
                     <td>{words::state(link.state)}</td>
@@ -129,7 +132,7 @@ fn node(peer: PeerId, text: String, (x, y): (i32, i32)) -> AnyView {
     view! {
         <g class=format!("mesh-node {}", tint(peer)) transform=format!("translate({x} {y})")>
             <circle r="18"/>
-            <text text-anchor="middle" dy="5">
+            <text text-anchor="middle" dy="5" translate="no">
                 {text}
             </text>
         </g>

@@ -8,17 +8,18 @@ mod closed;
 mod doctor;
 mod header;
 mod mesh;
+mod names;
 mod people;
 mod quality;
 mod share;
 mod shortcuts;
 mod stage;
 
-use converge_p2p::hooks::{provide_room, use_media, use_presence, use_room};
-use converge_p2p::{Options, PeerId};
+use converge_p2p::hooks::{provide_room_when, use_media, use_presence, use_room};
+use converge_p2p::{Options, PeerId, without_hidden};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
+use leptos_router::location::RequestUrl;
 use serde::{Deserialize, Serialize};
 
 use self::announce::Announcements;
@@ -26,9 +27,12 @@ use self::bar::{Bar, Tab};
 use self::chat::{Chat, Lines};
 use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
-use self::header::{Banner, Header};
+use self::header::{Banner, Header, unreached};
+use self::names::Names;
 use self::people::People;
 use self::stage::Stage;
+use crate::landing::decoded;
+use crate::program::path_of;
 use crate::{platform, words};
 
 /// What everybody in the room shows of themselves.
@@ -45,24 +49,31 @@ pub(crate) struct Profile {
 const MAX_NAME_CHARS: usize = 40;
 
 impl Profile {
-    /// What to call whoever shows this.
+    /// What a member calls itself, without what nobody sees; the name that comes from the key where nothing is left.
+    /// [`Names`] tells those apart that look the same.
     fn name(profile: Option<&Self>, peer: PeerId) -> String {
-        let name = profile.map(|profile| profile.name.trim()).filter(|name| !name.is_empty());
-        name.map_or_else(|| words::name_of(peer), |name| name.chars().take(MAX_NAME_CHARS).collect())
+        let name = profile.map(|profile| without_hidden(&profile.name)).unwrap_or_default();
+        match name.trim() {
+            "" => words::name_of(peer),
+            name => name.chars().take(MAX_NAME_CHARS).collect(),
+        }
     }
 }
 
 /// What to call a member: the last name it has shown, after it has gone too. Of this peer itself too.
 fn name_of(peer: PeerId) -> Signal<String> {
     let (own, presence) = (use_room().id(), use_presence::<Profile>());
+    let names = Shared::get().names;
     let profile = presence.of(peer);
     let last = StoredValue::new(None);
     Signal::derive(move || {
-        let profile = if own.get() == Some(peer) { Some(presence.mine().get()) } else { profile.get() };
-        if profile.is_some() {
-            last.set_value(profile);
+        if own.get() == Some(peer) {
+            return presence.mine().with(|mine| Profile::name(Some(mine), peer));
         }
-        last.with_value(|last| Profile::name(last.as_ref(), peer))
+        if let Some(profile) = profile.get() {
+            last.set_value(Some(profile));
+        }
+        last.with_value(|last| names.get(peer, last.as_ref()))
     })
 }
 
@@ -79,6 +90,7 @@ enum Copying {
 /// What the parts of the room share besides the room itself.
 #[derive(Clone, Copy)]
 struct Shared {
+    names: Names,
     lines: Lines,
     /// Whom the next message is for; none is everyone.
     to: RwSignal<Option<PeerId>>,
@@ -95,14 +107,18 @@ struct Shared {
     sounds: RwSignal<bool>,
     /// What somebody gave to be let in, on a server that asks for it.
     token: RwSignal<Option<String>>,
+    /// The server has not been reached for so long that something must be in the way.
+    unreached: RwSignal<bool>,
     /// The page has come to life: before that, buttons can't do anything.
     ready: RwSignal<bool>,
 }
 
 impl Shared {
-    fn new() -> Self {
+    /// Below the room that is provided.
+    fn new(token: RwSignal<Option<String>>) -> Self {
         let unread = RwSignal::new(0);
         Self {
+            names: Names::new(),
             lines: Lines::new(unread),
             to: RwSignal::new(None),
             problem: RwSignal::new(String::new()),
@@ -111,7 +127,8 @@ impl Shared {
             tab: RwSignal::new(Tab::Chat),
             unread,
             sounds: RwSignal::new(false),
-            token: RwSignal::new(None),
+            token,
+            unreached: RwSignal::new(false),
             ready: RwSignal::new(false),
         }
     }
@@ -125,8 +142,10 @@ impl Shared {
 /// The page at `/r/{topic}`.
 #[component]
 pub(crate) fn RoomPage() -> impl IntoView {
-    let params = use_params_map();
-    let topic = params.with_untracked(|params| params.get("topic").unwrap_or_default());
+    // The router would decode it twice, and make another room of one whose name looks encoded.
+    let url = use_context::<RequestUrl>();
+    let name = url.as_ref().and_then(|url| path_of(url).strip_prefix("/r/"));
+    let topic = name.and_then(decoded).unwrap_or_default();
     view! {
         <Title text=topic.clone()/>
         <Room topic/>
@@ -136,17 +155,21 @@ pub(crate) fn RoomPage() -> impl IntoView {
 /// The room itself, which comes to life in the browser.
 #[island]
 fn Room(topic: String) -> impl IntoView {
-    let shared = Shared::new();
+    let given = RwSignal::new(None);
     let name = topic.clone();
     // Asked for in the browser only: what was remembered is not on the server.
-    let token = move || shared.token.get().or_else(|| platform::remembered_token(&name));
-    let room = provide_room(Signal::derive(move || {
+    let token = move || given.get().or_else(|| platform::remembered_token(&name));
+    let options = Signal::derive(move || {
         let options = Options::new(topic.clone());
         token().into_iter().fold(options, |options, token| options.token(token))
-    }));
+    });
+    let alive: Signal<bool> = platform::alive().into();
+    let room = provide_room_when(options, alive);
+    let shared = Shared::new(given);
     provide_context(shared);
+    unreached(room, shared.unreached);
     provide_context(use_media());
-    Effect::new(move |_| shared.ready.set(true));
+    Effect::new(move |_| shared.ready.set(alive.get()));
     // Held here for as long as the page is: without a user a slot is cleared.
     use_presence::<Profile>();
     mesh::tell_links();
@@ -198,7 +221,10 @@ mod tests {
         let peer = PeerId::from_bytes([3; 32]);
         let profile = |name: &str| Profile { name: name.to_owned(), typing: false };
         assert_eq!(Profile::name(Some(&profile(" Ada ")), peer), "Ada");
-        assert_eq!(Profile::name(Some(&profile("  ")), peer), words::name_of(peer));
+        for nothing in ["  ", "\u{200b}", "\u{202e} \u{2066}"] {
+            assert_eq!(Profile::name(Some(&profile(nothing)), peer), words::name_of(peer), "{nothing:?}");
+        }
+        assert_eq!(Profile::name(Some(&profile("\u{202e}Evil\n")), peer), "Evil");
         assert_eq!(Profile::name(None, peer), words::name_of(peer));
         assert_eq!(Profile::name(Some(&profile(&"é".repeat(1000))), peer).chars().count(), MAX_NAME_CHARS);
     }

@@ -10,7 +10,7 @@ use super::bar::Tab;
 use super::quality::Quality;
 use super::shortcuts::Shortcuts;
 use super::{MAX_NAME_CHARS, Profile, Shared, name_of};
-use crate::parts::{Avatar, Icon, icon, list};
+use crate::parts::{Avatar, Icon, icon, leave_alone, list, live};
 use crate::{platform, words};
 
 #[component]
@@ -21,7 +21,10 @@ pub(super) fn People() -> impl IntoView {
     view! {
         <section class="people" aria-labelledby="people-heading">
             <h2 id="people-heading" class="section-heading">
-                {words::room::PEOPLE_HEADING} <span class="count">{count}</span>
+                {words::room::PEOPLE_HEADING}
+                <span class="count" translate="no" use:live=count>
+                    {count.get_untracked()}
+                </span>
             </h2>
             <Name/>
             <ul class="people-list" aria-label=words::room::PEOPLE>
@@ -53,7 +56,7 @@ fn Name() -> impl IntoView {
             return rename(typed);
         }
         // Storage holds the page up when it is first asked; connecting comes first.
-        request_idle_callback(move || {
+        platform::when_idle(move || {
             let named = mine.try_with_untracked(|profile| !profile.name.is_empty()) != Some(false);
             if let (false, Some(name), Some(field)) =
                 (named, platform::remembered_name(), field.try_get_untracked().flatten())
@@ -73,8 +76,10 @@ fn Name() -> impl IntoView {
                 autocomplete="nickname"
                 maxlength=MAX_NAME_CHARS.to_string()
                 placeholder=otherwise
+                dir="auto"
+                {..leave_alone()}
                 node_ref=field
-                on:input:target=move |event| rename(event.target().value())
+                on:input=move |event| platform::value(&event).into_iter().for_each(rename)
             />
         </div>
     }
@@ -175,8 +180,12 @@ fn Row(
         <li class=class data-peer-id=text data-activity=activity>
             <Avatar peer=id/>
             <div class="person-text">
-                <span class="person-name">{name}</span>
-                <span class="person-state">{state}</span>
+                <bdi class="person-name" translate="no">
+                    {name}
+                </bdi>
+                <span class="person-state" use:live=state>
+                    {state.get_untracked()}
+                </span>
             </div>
             {more}
         </li>

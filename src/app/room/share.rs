@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::Shared;
-use crate::parts::{Dialog, Icon, Qr, icon};
+use crate::parts::{Dialog, Icon, Qr, icon, live};
 use crate::platform;
 use crate::words::room as words;
 
@@ -89,9 +89,7 @@ fn Invitation() -> impl IntoView {
                 </button>
                 {send}
             </div>
-            <p class="share-said" role="status">
-                {Signal::<String>::from(said)}
-            </p>
+            <p class="share-said" role="status" use:live=Signal::from(said)></p>
             <Qr text=Signal::stored(link.get_value()) label=words::QR/>
             <p class="share-why">{words::POINT_CAMERA}</p>
         </div>

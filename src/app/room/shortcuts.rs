@@ -35,26 +35,28 @@ pub(super) fn Shortcuts() -> impl IntoView {
     let media = expect_context::<UseMedia>();
     let open = RwSignal::new(false);
     let on = RwSignal::new(true);
-    let act = move |action: Action| match action {
+    let act = move |action: Action, shift: bool| match action {
         Action::List => open.set(true),
         Action::Write => {
             tab.set(Tab::Chat);
             // On a phone the field is not there before.
             request_animation_frame(|| platform::focus("message"));
         }
-        Action::Toggle(kind) => media.toggle(source(kind)),
+        // Letters that were meant for a message must not show anybody this person's room.
+        Action::Toggle(kind) if shift => media.toggle(source(kind)),
+        Action::Toggle(kind) => media.unpublish(kind),
     };
     Effect::new(move |_| {
         on.set(platform::remembered_shortcuts());
         let listener = window_event_listener(keydown, move |event| {
-            let with_others = event.ctrl_key() || event.alt_key() || event.meta_key() || event.repeat();
-            if with_others || !on.get_untracked() || platform::is_typing(&event) {
+            let Some(key) = platform::key(&event) else { return };
+            if key.modified || key.composing || !on.get_untracked() || platform::is_typing(&event) {
                 return;
             }
-            let key = event.key().to_lowercase();
-            if let Some((_, _, action)) = SHORTCUTS.iter().find(|(shortcut, _, _)| *shortcut == key) {
+            let name = key.name.to_lowercase();
+            if let Some((_, _, action)) = SHORTCUTS.iter().find(|(shortcut, _, _)| *shortcut == name) {
                 event.prevent_default();
-                act(*action);
+                act(*action, key.shift);
             }
         });
         on_cleanup(move || listener.remove());
@@ -81,11 +83,12 @@ pub(super) fn Shortcuts() -> impl IntoView {
 
 #[component]
 fn List(on: RwSignal<bool>) -> impl IntoView {
-    let row = |(key, does, _): (&'static str, &'static str, Action)| {
+    let row = |(key, does, action): (&'static str, &'static str, Action)| {
+        let shift = matches!(action, Action::Toggle(_)).then(|| view! { <kbd>{words::SHIFT}</kbd> " + " });
         view! {
             <div class="shortcut">
                 <dt>
-                    <kbd>{key.to_uppercase()}</kbd>
+                    {shift} <kbd>{key.to_uppercase()}</kbd>
                 </dt>
                 <dd>{does}</dd>
             </div>
@@ -103,7 +106,7 @@ fn List(on: RwSignal<bool>) -> impl IntoView {
             <input
                 type="checkbox"
                 prop:checked=on
-                on:change:target=move |event| change(event.target().checked())
+                on:change=move |event| platform::checked(&event).into_iter().for_each(change)
             />
             {words::SHORTCUTS_ON}
         </label>

@@ -54,8 +54,8 @@ pub(super) fn Stage() -> impl IntoView {
     };
     // A finger that isn't down moves nothing, and leaves as it is lifted.
     let point = move |event: PointerEvent| {
-        if let Some(stage) = stage.get_untracked() {
-            let (x, y) = platform::place_in(&stage, event.client_x(), event.client_y());
+        if let (Some(stage), Some((x, y))) = (stage.get_untracked(), platform::point(&event)) {
+            let (x, y) = platform::place_in(&stage, x, y);
             show(Some(Place { x, y }));
         }
     };

@@ -14,9 +14,13 @@ pub(crate) fn button(kind: StreamKind) -> &'static str {
     }
 }
 
-/// What that button does next.
-pub(crate) fn button_title(kind: StreamKind, on: bool) -> String {
-    let doing = if on { "on, press to turn it off" } else { "off, press to turn it on" };
+/// What that button does next; `None` while there is no room yet.
+pub(crate) fn button_title(kind: StreamKind, on: Option<bool>) -> String {
+    let doing = match on {
+        None => "waits until you are in the room",
+        Some(true) => "on, press to turn it off",
+        Some(false) => "off, press to turn it on",
+    };
     format!("{}: {doing}", button(kind))
 }
 
@@ -38,6 +42,9 @@ pub(crate) fn tile(name: &str, kind: StreamKind, own: bool) -> String {
 pub(crate) const TOO_MANY: &str = "too many are here to see it";
 pub(crate) const ON_ITS_WAY: &str = "on its way…";
 pub(crate) const PAUSED: &str = "paused";
+/// Of this person's own stream, whose device gives nothing.
+pub(crate) const NO_PICTURE: &str = "no picture comes from the camera: a lid, a switch or the system holds it back";
+pub(crate) const NO_SOUND: &str = "no sound comes from the microphone: a switch or the system holds it back";
 pub(crate) const TOUCH_TO_HEAR: &str = "Touch the page to hear it";
 
 pub(crate) fn mute(name: &str) -> String {
@@ -88,12 +95,17 @@ pub(crate) fn problem(error: &MediaError) -> String {
                 thing(*kind)
             )
         }
+        MediaError::Ended { kind } => format!(
+            "The {} is not shared any more: it was unplugged, or the browser no longer lets this page use it. Connect it, or \
+             allow it by the sign beside the page's address; then press the button again.",
+            thing(*kind)
+        ),
         MediaError::RoomTooLarge { others } => format!(
             "{others} others are here. What you share goes to each of them by itself, and more than {} are too many for \
              one connection. Messages, files and pointers reach everybody.",
             converge_p2p::MAX_VIEWERS
         ),
-        error => format!("That didn't work: {error}."),
+        error => super::sentence("That didn't work", error),
     }
 }
 

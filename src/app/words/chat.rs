@@ -1,6 +1,6 @@
 //! Messages and files.
 
-use converge_p2p::{Transfer, TransferState};
+use converge_p2p::{Transfer, TransferError, TransferState};
 
 use super::{percent, size};
 
@@ -43,6 +43,16 @@ pub(crate) fn delivery(missing: usize, arrived: usize, lost: &[String]) -> Strin
     }
 }
 
+/// How many of all have been shown a message, as far as their pages say.
+pub(crate) fn shown(shown: usize, all: usize) -> String {
+    match shown {
+        0 => String::new(),
+        1 if all == 1 => "Shown".to_owned(),
+        shown if shown == all => "Shown to everyone".to_owned(),
+        shown => format!("Shown to {shown} of {all}"),
+    }
+}
+
 // The field.
 pub(crate) const MESSAGE: &str = "Message";
 pub(crate) const SEND: &str = "Send";
@@ -65,17 +75,27 @@ pub(crate) fn has_left(name: &str) -> String {
 pub(crate) const NOT_CONNECTED: &str = "Not connected yet: the message is kept.";
 pub(crate) const NOBODY_FOR_FILE: &str = "Not sent: nobody else is here. Attach the file again when somebody is.";
 
+/// Of a message that is nothing this page can show.
+pub(crate) fn unreadable(name: &str) -> String {
+    format!("A message from {name} can't be read: their page writes messages in another way than this one.")
+}
+
+/// Of folders among files.
+pub(crate) fn folder(name: &str) -> String {
+    format!("{name} is a folder: send its files, or pack it into one first.")
+}
+
 pub(crate) fn too_large(bytes: usize, limit: usize) -> String {
     let (bytes, limit) = (size(bytes as u64), size(limit as u64));
     format!("Not sent: a message takes up to {limit}, and this one has {bytes}. Attach it as a file instead.")
 }
 
 pub(crate) fn not_sent(error: &impl ToString) -> String {
-    format!("Not sent: {}.", error.to_string())
+    super::sentence("Not sent", error)
 }
 
 pub(crate) fn file_not_sent(name: &str, error: &impl ToString) -> String {
-    format!("{name} was not sent: {}.", error.to_string())
+    super::sentence(&format!("{name} was not sent"), error)
 }
 
 pub(crate) fn undelivered(name: &str, messages: usize) -> String {
@@ -85,13 +105,19 @@ pub(crate) fn undelivered(name: &str, messages: usize) -> String {
 
 pub(crate) fn stalled(name: &str) -> String {
     format!(
-        "Nothing gets through to {name} at the moment. What you have sent waits, and arrives when the link is mended."
+        "Nothing gets through to {name} at the moment. What you have sent waits, and arrives when the link works again."
     )
 }
 
 // Files.
 pub(crate) const TRANSFERS: &str = "Transfers";
 pub(crate) const ACCEPT: &str = "Accept";
+
+/// For those files that wait for an answer.
+pub(crate) fn accept_all(files: usize) -> String {
+    format!("Accept all ({files})")
+}
+
 pub(crate) const DECLINE: &str = "Decline";
 pub(crate) const CANCEL: &str = "Cancel";
 pub(crate) const REMOVE: &str = "Remove";
@@ -121,6 +147,10 @@ pub(crate) fn transfer(transfer: &Transfer) -> String {
         TransferState::Done => "done".to_owned(),
         TransferState::Declined => "declined".to_owned(),
         TransferState::Cancelled => "cancelled".to_owned(),
+        // In the page's own words: the browser's are of no use to anybody here.
+        TransferState::Failed(TransferError::Read(_)) => {
+            "failed: the file was changed, moved or deleted since it was chosen; choose it again".to_owned()
+        }
         TransferState::Failed(error) => format!("failed: {error}"),
         _ => "failed".to_owned(),
     }

@@ -19,14 +19,21 @@ pub(crate) fn status(status: Status, links: usize) -> String {
     }
 }
 
-/// What is wrong, what still works, and what to do; nothing when all is well.
-pub(crate) fn banner(status: Status) -> &'static str {
+/// What is wrong, what still works, and what to do; nothing when all is well. `unreached`: joining takes longer than it does
+/// where nothing is in the way.
+pub(crate) fn banner(status: Status, unreached: bool) -> &'static str {
     match status {
+        Status::Connecting if unreached => {
+            "The meeting server has not been reached. It is tried again by itself. A firewall, a proxy, a VPN or an \
+             extension may block WebSockets, or the server may be down: try another network, or load the page again \
+             without extensions."
+        }
         Status::Reconnecting => {
             "The meeting server is unreachable. You can go on talking; new people can't join until it is back."
         }
         Status::Offline => {
-            "This device has no network. You are connected again as soon as it has; until then, messages wait."
+            "This device has no network, the browser reports, and nothing is heard. You are connected again as soon as there \
+             is one; until then, messages wait."
         }
         _ => "",
     }
@@ -137,6 +144,15 @@ pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
             "Not connected: more was sent to this page at once than it can hold, so it has closed the link to {name}. The \
              others are not affected. It is tried again by itself in a while."
         ),
+        Diagnosis::TooManyOffers => format!(
+            "Not connected: {name}'s page asked to negotiate the link again and again, so this one has closed it. The others \
+             are not affected. It is tried again by itself in a while."
+        ),
+        Diagnosis::NoCandidates => format!(
+            "Not connected: this browser gathers no address that {name} could connect to. A setting, an extension or a \
+             policy of this device keeps it from using UDP. Allow WebRTC to use UDP, or try another browser or device; \
+             a TURN server over TCP, added by the person who runs the server, helps too."
+        ),
         Diagnosis::Mending => format!(
             "The link to {name} was lost and is being mended. Messages and files of both sides wait, and go on where they \
              were. That takes some seconds; there is nothing to do."
@@ -173,7 +189,7 @@ pub(crate) const SERVER_FACTS: Facts<RoomReport, 3> = [
     ("TURN servers", |report| report.turn_servers.to_string()),
 ];
 
-pub(crate) const LINK_FACTS: Facts<LinkReport, 9> = [
+pub(crate) const LINK_FACTS: Facts<LinkReport, 10> = [
     (STATE, |link| match activity(link.activity) {
         "" => state(link.state).to_owned(),
         activity => format!("{}, {activity}", state(link.state)),
@@ -194,6 +210,7 @@ pub(crate) const LINK_FACTS: Facts<LinkReport, 9> = [
     ("Attempts", |link| {
         format!("connections: {}, ICE restarts: {}, failed: {}", link.connections, link.restarts, link.failures)
     }),
+    ("Fault", |link| link.fault.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string)),
 ];
 
 /// How a member can be reached, in a word.
@@ -232,6 +249,7 @@ fn change(change: LinkChange) -> &'static str {
         LinkChange::Lanes => "another set of lanes",
         LinkChange::Protocol => "the protocol was broken",
         LinkChange::Overload => "too much came at once",
+        LinkChange::TooManyOffers => "too many offers came",
         _ => "something new",
     }
 }

@@ -35,6 +35,8 @@ pub(crate) const HAVE_LINK: &str = "Have a link or a code?";
 pub(crate) const JOIN: &str = "Join";
 pub(crate) const NO_NAME: &str = "Give the room a name.";
 pub(crate) const LONG_NAME: &str = "This name is too long: use at most 128 letters.";
+pub(crate) const NO_PATH: &str = "This can't name a room: browsers take it for a folder. Add a letter.";
+pub(crate) const NO_TEXT: &str = "This address holds no name that can be read. Type the name of the room.";
 pub(crate) const NO_ROOM: &str = "This link leads to no room: those that do have /r/ and a name in them.";
 
 // The demonstration.

@@ -15,14 +15,19 @@ pub(crate) mod page;
 pub(crate) mod room;
 
 pub(crate) use amounts::{ago, millis, percent, size, when};
-pub(crate) use names::{EXAMPLE, name_of, topic_from};
+pub(crate) use names::{EXAMPLE, isolated, name_of, told_apart, topic_from};
+
+/// A sentence that ends with an error's own words, and with one full stop.
+pub(crate) fn sentence(said: &str, error: &impl ToString) -> String {
+    format!("{said}: {}.", error.to_string().trim_end_matches(['.', ' ']))
+}
 
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
 
-    /// Keys of the keyboard.
-    const NO_TEXTS: [&str; 2] = ["Enter", "Escape"];
+    /// Keys of the keyboard, and the type of what is dragged.
+    const NO_TEXTS: [&str; 3] = ["Enter", "Escape", "Files"];
 
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
@@ -50,6 +55,13 @@ mod tests {
         let mut letters = literal.chars();
         let begins = letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase);
         begins || literal.ends_with(['.', '…', '?']) && literal.split(' ').filter(|each| word(each)).count() > 1
+    }
+
+    #[test]
+    fn a_sentence_has_one_full_stop() {
+        for error in ["Permission denied", "Permission denied.", "Permission denied. "] {
+            assert_eq!(super::sentence("No", &error), "No: Permission denied.");
+        }
     }
 
     #[test]

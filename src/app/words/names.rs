@@ -32,6 +32,24 @@ pub(crate) fn name_of(peer: PeerId) -> String {
     name
 }
 
+/// A name that others have too, with something that only this member has.
+pub(crate) fn told_apart(name: &str, peer: PeerId) -> String {
+    let id = peer.to_string();
+    format!("{name} ({})", id.get(..4).unwrap_or(&id))
+}
+
+/// A name within a sentence: one that is written from right to left is kept from turning around what follows it (UAX #9,
+/// first strong isolate).
+pub(crate) fn isolated(name: String) -> String {
+    if name.chars().any(is_rtl) { format!("\u{2068}{name}\u{2069}") } else { name }
+}
+
+/// Whether a letter is of a script that is written from right to left.
+fn is_rtl(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
+}
+
 fn pair(bits: u64) -> (&'static str, &'static str) {
     (ADJECTIVES[bits as usize % ADJECTIVES.len()], ANIMALS[(bits >> 16) as usize % ANIMALS.len()])
 }
@@ -49,6 +67,12 @@ mod tests {
             let topic = topic_from(bits);
             assert_eq!(room_path(&topic), format!("/r/{topic}"));
         }
+    }
+
+    #[test]
+    fn a_name_from_right_to_left_is_isolated() {
+        assert_eq!(isolated("Ada".to_owned()), "Ada");
+        assert_eq!(isolated("דנה".to_owned()), "\u{2068}דנה\u{2069}");
     }
 
     #[test]

@@ -16,8 +16,23 @@ pub(crate) fn title(page: String) -> String {
 pub(crate) const BRAND: &str = "converge";
 pub(crate) const TO_START: &str = "converge, to the start";
 
-pub(crate) const BROKEN: &str = "This page's program could not be loaded, so buttons do nothing. Load the page again; if \
-                                 that doesn't help, the browser may be too old for it.";
+/// Why the page's program doesn't run, by the class that shows it, and what to do.
+pub(crate) const BROKEN: [(&str, &str); 3] = [
+    (
+        "not-loaded",
+        "This page's program could not be loaded, so buttons do nothing. Load the page again; if that doesn't help, the \
+         browser may be too old for it.",
+    ),
+    (
+        "changed",
+        "Something has changed this page before it came to life, so buttons do nothing: an extension or a translator of \
+         the browser. Load the page again without it.",
+    ),
+    (
+        "crashed",
+        "This page's program has stopped, so buttons do nothing, and the others can't reach you. Load the page again.",
+    ),
+];
 
 pub(crate) const NOT_FOUND: &str = "Not found";
 pub(crate) const NOTHING_HERE: &str = "There is nothing here";

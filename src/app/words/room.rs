@@ -91,9 +91,10 @@ pub(crate) const SHORTCUTS: &str = "Keyboard shortcuts";
 pub(crate) const SHORTCUTS_ON: &str = "Single-key shortcuts";
 pub(crate) const SHORTCUT_LIST: &str = "Show this list";
 pub(crate) const SHORTCUT_WRITE: &str = "Write a message";
-pub(crate) const SHORTCUT_CAMERA: &str = "Turn the camera on or off";
-pub(crate) const SHORTCUT_MICROPHONE: &str = "Turn the microphone on or off";
-pub(crate) const SHORTCUT_SCREEN: &str = "Share a screen, or no longer";
+pub(crate) const SHORTCUT_CAMERA: &str = "Turn the camera on; without Shift, off";
+pub(crate) const SHORTCUT_MICROPHONE: &str = "Turn the microphone on; without Shift, off";
+pub(crate) const SHORTCUT_SCREEN: &str = "Share a screen; without Shift, stop";
+pub(crate) const SHIFT: &str = "Shift";
 
 // The stage.
 pub(crate) const POINT_HERE: &str = "Point at something: the others see your pointer here.";
@@ -139,6 +140,11 @@ pub(crate) fn closed_meaning(reason: CloseReason) -> Option<&'static str> {
         }
         CloseReason::Replaced => {
             "The same tab joined again, and that one is connected now. Join here to take its place."
+        }
+        CloseReason::Unsupported => {
+            "This browser doesn't let the page make direct connections (WebRTC): a setting, an extension or a policy of this \
+             device switches them off, or the browser is too old for them. Allow them and load the page again, or use \
+             another browser."
         }
         CloseReason::Version => "It doesn't speak the server's version of the protocol. Load the page again.",
         CloseReason::Denied => {

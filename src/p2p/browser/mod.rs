@@ -199,6 +199,10 @@ impl Driver {
         });
         Page::watch(&driver, &window);
         start(&driver);
+        // Nobody has subscribed yet: this is the word of it.
+        if driver.borrow().closed == Some(CloseReason::Unsupported) {
+            return Err(JoinError::Unsupported { missing: "RTCPeerConnection" });
+        }
         Ok(Self(SendWrapper::new(driver)))
     }
 }
@@ -218,7 +222,6 @@ fn start(driver: &Rc<RefCell<Inner>>) {
         inner.closed = None;
         inner.suspended = false;
         inner.early.clear();
-        inner.open_socket();
         let (weak, join) = (inner.this.clone(), inner.join);
         let refused = move || {
             if let Some(driver) = weak.upgrade().filter(|driver| driver.borrow().join == join) {
@@ -226,11 +229,15 @@ fn start(driver: &Rc<RefCell<Inner>>) {
             }
         };
         inner.prepared = Prepared::new(&inner.lanes).and_then(|prepared| prepared.warm_up(refused)).ok();
-        (inner.join, inner.options.identity.clone(), over, inner.prepared.is_some())
+        let supported = inner.prepared.is_some();
+        // Nobody is to hear of a member that can't be linked to.
+        if supported {
+            inner.open_socket();
+        }
+        (inner.join, inner.options.identity.clone(), over, supported)
     };
     // Tasks that waited for what doesn't come any more are told: they may call the room at once.
     drop(over);
-    // Before anybody hears of a member that can't be linked to.
     if !supported {
         return refuse(driver);
     }

@@ -5,7 +5,7 @@ use converge_p2p::{Source, Status, StreamKind};
 use leptos::prelude::*;
 
 use super::devices::Devices;
-use crate::parts::{Icon, icon};
+use crate::parts::{Icon, icon, live};
 use crate::room::Shared;
 use crate::{platform, words};
 
@@ -16,9 +16,7 @@ pub(crate) fn Controls() -> impl IntoView {
     let error =
         Signal::derive(move || media.error().get().map(|error| words::call::problem(&error)).unwrap_or_default());
     view! {
-        <p class="problem call-problem" role="alert">
-            {error}
-        </p>
+        <p class="problem call-problem" role="alert" use:live=error></p>
         <div class="call-controls" role="group" aria-label=words::call::SHARE_WITH_ROOM>
             {toggle(StreamKind::Camera, icon::CAMERA)}
             {toggle(StreamKind::Microphone, icon::MICROPHONE)}
@@ -44,12 +42,10 @@ fn toggle(kind: StreamKind, path: &'static str) -> AnyView {
     let ready = Shared::get().ready;
     let (on, asking) = (media.is_on(kind), media.is_asking(kind));
     // Before there is a room, there is nobody to share with.
-    let asleep = Signal::derive(move || {
-        let joined = !matches!(room.status().get(), Status::Connecting | Status::Closed(_));
-        !ready.get() || !joined || asking.get()
-    });
+    let joined = Signal::derive(move || !matches!(room.status().get(), Status::Connecting | Status::Closed(_)));
+    let asleep = Signal::derive(move || !ready.get() || !joined.get() || asking.get());
     let pressed = Signal::derive(move || Some(on.get().to_string()));
-    let title = Signal::derive(move || words::call::button_title(kind, on.get()));
+    let title = Signal::derive(move || words::call::button_title(kind, joined.get().then(|| on.get())));
     view! {
         <button
             class="button quiet icon-button call-button"

@@ -82,7 +82,7 @@ fn choice(devices: Signal<Vec<Device>>, kind: StreamKind, id: &'static str) -> A
         <label class="device" for=id>
             {words::call::button(kind)}
         </label>
-        <select id=id class="field" on:change:target=move |event| change(event.target().value())>
+        <select id=id class="field" on:change=move |event| platform::value(&event).into_iter().for_each(change)>
             <option value="">{words::call::ANY_DEVICE}</option>
             {options}
         </select>

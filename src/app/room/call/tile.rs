@@ -5,7 +5,7 @@ use converge_p2p::{MAX_VIEWERS, PeerId, Stream, StreamId, StreamKind};
 use leptos::html::Video;
 use leptos::prelude::*;
 
-use crate::parts::{Avatar, Icon, icon, tint};
+use crate::parts::{Avatar, Icon, icon, live, tint};
 use crate::room::name_of;
 use crate::words;
 
@@ -50,6 +50,8 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
             // Those who came last don't get it, or nobody would see anything.
             Some(stream) if !stream.live && others.with(Vec::len) > MAX_VIEWERS => words::call::TOO_MANY,
             Some(stream) if !stream.live => words::call::ON_ITS_WAY,
+            Some(stream) if stream.silent && kind == StreamKind::Microphone => words::call::NO_SOUND,
+            Some(stream) if stream.silent => words::call::NO_PICTURE,
             Some(stream) if stream.paused => words::call::PAUSED,
             _ if blocked.get() => words::call::TOUCH_TO_HEAR,
             _ => "",
@@ -63,8 +65,8 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
             {is_sound.then(|| view! { <Avatar peer=Signal::stored(Some(owner))/> })}
             <video class="tile-video" class:silent=is_sound class:mirrored=own && kind == StreamKind::Camera autoplay playsinline node_ref=video></video>
             <figcaption class="tile-caption">
-                <span class="tile-name">{label}</span>
-                <span class="tile-state">{state}</span>
+                <span class="tile-name" use:live=label></span>
+                <span class="tile-state" use:live=state></span>
             </figcaption>
             {mute}
         </figure>

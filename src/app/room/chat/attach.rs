@@ -1,7 +1,7 @@
 //! Files go to whom messages go.
 
 use converge_p2p::hooks::{Peer, UseTransfers, use_peers, use_transfers};
-use converge_p2p::{LocalFile, PeerId};
+use converge_p2p::{LocalFile, PeerId, without_hidden};
 use leptos::html::{Button, Input};
 use leptos::prelude::*;
 
@@ -24,7 +24,7 @@ pub(super) fn send_files(
     }
     problem.set(String::new());
     for file in files {
-        let name = file.name().to_owned();
+        let name = words::isolated(without_hidden(file.name()));
         if let Err(error) = transfers.send(to, file) {
             problem.set(words::chat::file_not_sent(&name, &error));
         }

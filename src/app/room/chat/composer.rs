@@ -10,7 +10,8 @@ use super::attach::Attach;
 use super::recipient::Recipient;
 use super::typing::Typing;
 use super::{Deliveries, Line, Profile, Said, Shared};
-use crate::platform::Moment;
+use crate::parts::{leave_alone, live};
+use crate::platform::{self, Moment};
 use crate::words;
 
 #[component]
@@ -22,7 +23,8 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
     let peers = use_peers();
     let field = NodeRef::<Textarea>::new();
     let typing = Typing::new(profiles.mine());
-    let name_of = move |peer| Profile::name(profiles.peek(peer).as_ref(), peer);
+    let names = Shared::get().names;
+    let name_of = move |peer| names.peek(peer, profiles.peek(peer).as_ref());
 
     let send = move || {
         let (Some(field), Some(from)) = (field.get_untracked(), room.id().get_untracked()) else {
@@ -50,6 +52,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
                 let delivery = Some(deliveries.sent(said.id, receivers));
                 lines.push(Line { from, name, text, direct, mine: true, at, delivery });
                 field.set_value("");
+                platform::fit_height(&field);
                 problem.set(String::new());
             }
             // The text stays in the field.
@@ -61,24 +64,24 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         send();
+        // A click on the button has taken the focus: what is typed next is meant for the field.
+        platform::focus("message");
     };
     // Enter sends, Shift and Enter begin a new line; an Enter that picks a word of an input method does neither.
     let key = move |event: KeyboardEvent| {
-        if event.key() == "Enter" && !event.shift_key() && !event.is_composing() {
+        if platform::key(&event).is_some_and(|key| key.name == "Enter" && !key.shift && !key.composing) {
             event.prevent_default();
             send();
         }
     };
     let hint = Signal::derive(move || match to.get() {
         None => words::chat::TO_EVERYONE.to_owned(),
-        Some(peer) => words::chat::to_one(&name_of(peer)),
+        Some(peer) => words::chat::to_one(&names.get(peer, profiles.of(peer).get().as_ref())),
     });
     view! {
         // Outside a dialog this method submits nowhere: before the page has come to life, what was written stays.
         <form class="composer" method="dialog" on:submit=submit>
-            <p class="problem" role="alert">
-                {Signal::<String>::from(problem)}
-            </p>
+            <p class="problem" role="alert" use:live=Signal::from(problem)></p>
             <div class="composer-row">
                 <Recipient/>
                 <Attach button=attach/>
@@ -91,12 +94,16 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
                     id="message"
                     class="field"
                     rows="1"
+                    dir="auto"
+                    {..leave_alone()}
                     placeholder=hint
                     node_ref=field
                     on:keydown=key
-                    on:input:target=move |event| {
+                    on:input=move |_| {
+                        let Some(field) = field.get_untracked() else { return };
+                        platform::fit_height(&field);
                         // The text itself may be millions of letters.
-                        if event.target().text_length() == 0 { typing.stop() } else { typing.start() }
+                        if field.text_length() == 0 { typing.stop() } else { typing.start() }
                     }
                     on:blur=move |_| typing.stop()
                 ></textarea>

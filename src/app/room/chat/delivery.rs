@@ -1,12 +1,12 @@
-//! Whether what somebody has said has arrived.
+//! Whether a message has arrived, and whether it was shown.
 //!
-//! A page that shows a message says so to its sender, on a channel of its own. Links say that a message has arrived at the
-//! other page's door; this says that it is there to be read.
+//! A link acknowledges what has arrived at the other page. A page that shows a message says so to its sender, on a channel
+//! of its own, which other pages need not speak.
 
 use std::time::Duration;
 
-use converge_p2p::hooks::{UseChannel, use_channel, use_room};
-use converge_p2p::{Event, PeerId};
+use converge_p2p::hooks::{Room, UseChannel, use_channel, use_room};
+use converge_p2p::{Event, Lane, PeerId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -24,11 +24,12 @@ struct Seen {
     ids: Vec<u32>,
 }
 
-/// Who has what of this person's messages. Small and `Copy`.
+/// How far this person's messages have come. Small and `Copy`.
 #[derive(Clone, Copy)]
 pub(super) struct Deliveries {
     state: StoredValue<State>,
     seen: UseChannel<Seen>,
+    room: Room,
 }
 
 #[derive(Default)]
@@ -39,57 +40,116 @@ struct State {
     owed: Vec<(PeerId, Vec<u32>)>,
 }
 
+/// What is said of the delivery of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delivery {
+    /// How many have it.
+    pub(super) arrived: RwSignal<String>,
+    /// How many have been shown it.
+    pub(super) shown: RwSignal<String>,
+}
+
 struct Waiting {
     id: u32,
-    said: RwSignal<String>,
+    said: Delivery,
     progress: Progress,
+}
+
+/// A receiver of a message.
+#[derive(Debug, PartialEq, Eq)]
+struct Receiver {
+    peer: PeerId,
+    name: String,
+    /// The message's number among those that the link to this receiver carries.
+    number: u64,
+    /// It has arrived there.
+    arrived: bool,
 }
 
 /// How far a message has come.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Progress {
-    /// Those it was sent to who have not acknowledged it, with their names.
-    missing: Vec<(PeerId, String)>,
-    arrived: usize,
-    /// The names of those who went before they had.
+    /// Those who have not said that they show it.
+    waiting: Vec<Receiver>,
+    shown: usize,
+    /// Those who left when it had arrived, and before they said that they show it.
+    left: usize,
+    /// The names of those who went before it had arrived.
     lost: Vec<String>,
 }
 
 impl Progress {
+    /// How many have it.
+    fn arrived(&self) -> usize {
+        self.shown + self.left + self.waiting.iter().filter(|receiver| receiver.arrived).count()
+    }
+
+    fn missing(&self) -> usize {
+        self.waiting.iter().filter(|receiver| !receiver.arrived).count()
+    }
+
     fn words(&self) -> String {
-        words::chat::delivery(self.missing.len(), self.arrived, &self.lost)
+        words::chat::delivery(self.missing(), self.arrived(), &self.lost)
     }
 
-    /// Somebody has it; false if it was not sent to them, or they had it already.
-    fn arrived(&mut self, peer: PeerId) -> bool {
-        let before = self.missing.len();
-        self.missing.retain(|(id, _)| *id != peer);
-        let arrived = self.missing.len() < before;
-        self.arrived += usize::from(arrived);
-        arrived
+    fn shown_words(&self) -> String {
+        words::chat::shown(self.shown, self.missing() + self.arrived() + self.lost.len())
     }
 
-    /// Somebody has gone.
-    fn gone(&mut self, peer: PeerId) {
-        self.lost.extend(self.missing.extract_if(.., |(id, _)| *id == peer).map(|(_, name)| name));
+    /// Somebody shows it; false if it was not sent to them, or they had said so already.
+    fn shown(&mut self, peer: PeerId) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|receiver| receiver.peer != peer);
+        let shown = self.waiting.len() < before;
+        self.shown += usize::from(shown);
+        shown
+    }
+
+    /// The link to somebody has acknowledged every message up to a number.
+    fn acknowledged(&mut self, peer: PeerId, up_to: u64) -> bool {
+        let mut changed = false;
+        for receiver in self.waiting.iter_mut().filter(|receiver| receiver.peer == peer && receiver.number <= up_to) {
+            changed |= !std::mem::replace(&mut receiver.arrived, true);
+        }
+        changed
+    }
+
+    /// Nothing more comes of somebody's messages up to a number: what has not arrived is lost.
+    fn gone(&mut self, peer: PeerId, up_to: u64) -> bool {
+        let before = self.waiting.len();
+        for receiver in self.waiting.extract_if(.., |receiver| receiver.peer == peer && receiver.number <= up_to) {
+            if receiver.arrived {
+                self.left += 1;
+            } else {
+                self.lost.push(receiver.name);
+            }
+        }
+        self.waiting.len() < before
     }
 }
 
 impl Deliveries {
     pub(super) fn new() -> Self {
-        let deliveries = Self { state: StoredValue::new(State::default()), seen: use_channel::<Seen>("chat-seen") };
+        let room = use_room();
+        let deliveries =
+            Self { state: StoredValue::new(State::default()), seen: use_channel::<Seen>("chat-seen"), room };
         deliveries.seen.on_message(move |seen| {
             for id in seen.value.ids.into_iter().take(MAX_WAITING) {
-                deliveries.update(|waiting| waiting.id == id && waiting.progress.arrived(seen.from));
+                deliveries.update(|waiting| waiting.id == id && waiting.progress.shown(seen.from));
             }
         });
-        use_room().on_event(move |event| {
-            if let Event::PeerLeft { peer, .. } = event {
-                deliveries.update(|waiting| {
-                    waiting.progress.gone(*peer);
-                    true
-                });
+        room.on_event(move |event| match event {
+            Event::Acknowledged { peer, lane: Lane::RELIABLE, up_to } => {
+                deliveries.update(|waiting| waiting.progress.acknowledged(*peer, *up_to));
             }
+            Event::Undelivered { peer, .. } => {
+                // What was sent since is not meant.
+                let settled =
+                    room.client().and_then(|client| client.settled(*peer, Lane::RELIABLE)).unwrap_or(u64::MAX);
+                deliveries.update(|waiting| waiting.progress.gone(*peer, settled));
+            }
+            Event::PeerLeft { peer, .. } => deliveries.update(|waiting| waiting.progress.gone(*peer, u64::MAX)),
+            _ => {}
         });
         deliveries
     }
@@ -105,10 +165,15 @@ impl Deliveries {
             .unwrap_or_default()
     }
 
-    /// A message was sent to these. What is to be said of it from now on.
-    pub(super) fn sent(self, id: u32, to: Vec<(PeerId, String)>) -> RwSignal<String> {
-        let progress = Progress { missing: to, ..Progress::default() };
-        let said = RwSignal::new(progress.words());
+    /// A message was sent to these just now. What is to be said of it from now on.
+    pub(super) fn sent(self, id: u32, to: Vec<(PeerId, String)>) -> Delivery {
+        let client = self.room.client();
+        let receiver = |(peer, name)| {
+            let number = client.as_ref().and_then(|client| client.accepted(peer, Lane::RELIABLE)).unwrap_or_default();
+            Receiver { peer, name, number, arrived: false }
+        };
+        let progress = Progress { waiting: to.into_iter().map(receiver).collect(), ..Progress::default() };
+        let said = Delivery { arrived: RwSignal::new(progress.words()), shown: RwSignal::new(progress.shown_words()) };
         self.state.try_update_value(|state| {
             if state.waiting.len() >= MAX_WAITING {
                 state.waiting.remove(0);
@@ -140,7 +205,7 @@ impl Deliveries {
         let owed = self.state.try_update_value(|state| std::mem::take(&mut state.owed)).unwrap_or_default();
         for (peer, ids) in owed {
             for ids in ids.chunks(MAX_WAITING) {
-                // Who has gone meanwhile doesn't want to know.
+                // One that has gone meanwhile doesn't want to know.
                 let _ = self.seen.send_to(peer, &Seen { ids: ids.to_vec() });
             }
         }
@@ -152,10 +217,11 @@ impl Deliveries {
             let mut changed = Vec::new();
             for waiting in &mut state.waiting {
                 if change(waiting) {
-                    changed.push((waiting.said, waiting.progress.words()));
+                    let Delivery { arrived, shown } = waiting.said;
+                    changed.extend([(arrived, waiting.progress.words()), (shown, waiting.progress.shown_words())]);
                 }
             }
-            state.waiting.retain(|waiting| !waiting.progress.missing.is_empty());
+            state.waiting.retain(|waiting| !waiting.progress.waiting.is_empty());
             changed
         });
         for (said, words) in changed.unwrap_or_default() {
@@ -170,33 +236,68 @@ impl Deliveries {
 mod tests {
     use super::*;
 
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_bytes([number; 32])
+    }
+
+    /// Sent to these, as the link's message of number 5.
+    fn to(names: &[&str]) -> Progress {
+        let receiver = |(number, name): (u8, &&str)| Receiver {
+            peer: peer(number),
+            name: (*name).to_owned(),
+            number: 5,
+            arrived: false,
+        };
+        Progress { waiting: (1..).zip(names).map(receiver).collect(), ..Progress::default() }
+    }
+
     #[test]
     fn it_is_said_who_has_a_message_and_who_will_not_get_it() {
-        let peer = |number: u8| PeerId::from_bytes([number; 32]);
-        let to = |names: &[&str]| Progress {
-            missing: (1..).zip(names).map(|(number, name)| (peer(number), (*name).to_owned())).collect(),
-            ..Progress::default()
-        };
         assert_eq!(to(&[]).words(), "Nobody else was here");
 
         let mut one = to(&["Ada"]);
         assert_eq!(one.words(), "Sending…");
-        assert!(one.arrived(peer(1)) && !one.arrived(peer(1)) && !one.arrived(peer(9)));
+        assert!(!one.acknowledged(peer(1), 4) && !one.acknowledged(peer(9), 5));
+        assert!(one.acknowledged(peer(1), 5) && !one.acknowledged(peer(1), 6));
         assert_eq!(one.words(), "Delivered");
 
         let mut three = to(&["Ada", "Ben", "Cleo"]);
-        three.arrived(peer(2));
+        three.acknowledged(peer(2), 7);
         assert_eq!(three.words(), "Delivered to 1 of 3");
-        three.gone(peer(3));
+        three.gone(peer(3), u64::MAX);
         assert_eq!(three.words(), "Delivered to 1 of 3");
-        three.arrived(peer(1));
+        three.acknowledged(peer(1), 5);
         assert_eq!(three.words(), "Not delivered to Cleo");
-        three.gone(peer(1));
-        assert_eq!(three.words(), "Not delivered to Cleo", "who has it may go");
+        three.gone(peer(1), u64::MAX);
+        assert_eq!(three.words(), "Not delivered to Cleo", "one that has it may go");
 
         let mut all = to(&["Ada", "Ben"]);
-        all.arrived(peer(1));
-        all.arrived(peer(2));
-        assert_eq!(all.words(), "Delivered to everyone");
+        all.shown(peer(1));
+        all.shown(peer(2));
+        assert_eq!(all.words(), "Delivered to everyone", "what is shown has arrived");
+    }
+
+    #[test]
+    fn what_was_sent_after_a_loss_is_not_lost() {
+        let mut progress = to(&["Ada"]);
+        assert!(!progress.gone(peer(1), 4));
+        assert_eq!(progress.words(), "Sending…");
+        assert!(progress.gone(peer(1), 5));
+        assert_eq!(progress.words(), "Not delivered to Ada");
+    }
+
+    #[test]
+    fn what_is_shown_is_said_beside_what_has_arrived() {
+        let mut two = to(&["Ada", "Ben"]);
+        two.acknowledged(peer(1), 5);
+        two.acknowledged(peer(2), 5);
+        assert_eq!((two.words().as_str(), two.shown_words().as_str()), ("Delivered to everyone", ""));
+        assert!(two.shown(peer(1)) && !two.shown(peer(1)) && !two.shown(peer(9)));
+        assert_eq!(two.shown_words(), "Shown to 1 of 2");
+        two.shown(peer(2));
+        assert_eq!(two.shown_words(), "Shown to everyone");
+        let mut one = to(&["Ada"]);
+        one.shown(peer(1));
+        assert_eq!(one.shown_words(), "Shown");
     }
 }

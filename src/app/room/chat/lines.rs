@@ -5,6 +5,7 @@ use std::sync::Arc;
 use converge_p2p::PeerId;
 use leptos::prelude::*;
 
+use super::delivery::Delivery;
 use crate::platform::{self, Moment};
 
 /// A message as it is shown.
@@ -18,8 +19,8 @@ pub(super) struct Line {
     pub(super) direct: String,
     pub(super) mine: bool,
     pub(super) at: Moment,
-    /// Who has it, of one's own.
-    pub(super) delivery: Option<RwSignal<String>>,
+    /// How far it has come, of one's own.
+    pub(super) delivery: Option<Delivery>,
 }
 
 /// Older lines are let go.

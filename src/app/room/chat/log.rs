@@ -9,8 +9,9 @@ use leptos::html::{Div, P};
 use leptos::prelude::*;
 
 use super::Line;
+use super::delivery::Delivery;
 use super::links::{Piece, pieces};
-use crate::parts::{Avatar, list};
+use crate::parts::{Avatar, list, live};
 use crate::platform::{self, Moment};
 use crate::room::Shared;
 use crate::words;
@@ -95,9 +96,7 @@ pub(super) fn Log() -> impl IntoView {
                     lines.line(number).map(|line| view! { <Row line number now/> }).into_any()
                 })}
             </div>
-            <button class="button log-jump" type="button" hidden=none_unread on:click=move |_| to_end()>
-                {jump}
-            </button>
+            <button class="button log-jump" type="button" hidden=none_unread on:click=move |_| to_end() use:live=jump></button>
         </div>
     }
     .into_any()
@@ -118,14 +117,14 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
             <Avatar peer=Signal::stored(Some(line.from))/>
             <div class="message-body">
                 <p class="message-head">
-                    <span class="message-name">{line.name}</span>
+                    <bdi class="message-name" translate="no">
+                        {line.name}
+                    </bdi>
                     <span class="message-direct">{line.direct}</span>
-                    <time class="message-time" datetime=iso title=exact>
-                        {time}
-                    </time>
+                    <time class="message-time" datetime=iso title=exact use:live=time></time>
                 </p>
                 <Text text=line.text/>
-                {line.delivery.map(|said| view! { <p class="message-delivery">{said}</p> })}
+                {line.delivery.map(|Delivery { arrived, shown }| view! { <p class="message-delivery" title=shown use:live=Signal::from(arrived)></p> })}
             </div>
         </article>
     }
@@ -140,6 +139,7 @@ fn linked(text: &str) -> AnyView {
     });
     pieces.collect::<Vec<_>>().into_any()
 }
+
 fn link(shown: &str, target: String) -> AnyView {
     let shown = shown.to_owned();
     view! {
@@ -150,12 +150,16 @@ fn link(shown: &str, target: String) -> AnyView {
     .into_any()
 }
 
-
 /// The text, or so much of it as can be shown at once and a button for the rest.
 #[component]
 fn Text(text: Arc<str>) -> impl IntoView {
     let Some(beginning) = shortened(&text).map(str::to_owned) else {
-        return view! { <p class="message-text">{linked(&text)}</p> }.into_any();
+        return view! {
+            <p class="message-text" dir="auto">
+                {linked(&text)}
+            </p>
+        }
+        .into_any();
     };
     let label = words::chat::show_all(text.len());
     let shown = RwSignal::new(beginning);
@@ -171,7 +175,7 @@ fn Text(text: Arc<str>) -> impl IntoView {
     };
     let class = Signal::derive(move || if all.get() { "message-text" } else { "message-text cut" }.to_owned());
     view! {
-        <p class=class tabindex="-1" node_ref=field>
+        <p class=class dir="auto" tabindex="-1" node_ref=field>
             {move || linked(&shown.get())}
         </p>
         <button class="button" type="button" hidden=all on:click=show_all>

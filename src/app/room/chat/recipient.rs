@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::Shared;
 use crate::parts::list;
 use crate::room::name_of;
-use crate::words;
+use crate::{platform, words};
 
 /// Everyone, or one of those who are here.
 #[component]
@@ -16,7 +16,7 @@ pub(super) fn Recipient() -> impl IntoView {
     let (room, to) = (use_room(), Shared::get().to);
     let peers = use_peers();
     let select = NodeRef::<Select>::new();
-    // Somebody who was chosen and has gone stays in the list: what was meant for one must not go to all.
+    // One that was chosen and has gone stays in the list: what was meant for one must not go to all.
     let options = Signal::derive(move || {
         let mut options: Vec<PeerId> = peers.get().into_iter().map(|peer| peer.id()).collect();
         options.extend(to.get().filter(|to| !options.contains(to)));
@@ -41,7 +41,11 @@ pub(super) fn Recipient() -> impl IntoView {
                 id="to"
                 class="field"
                 node_ref=select
-                on:change:target=move |event| to.set(event.target().value().parse().ok())
+                on:change=move |event| {
+                    if let Some(value) = platform::value(&event) {
+                        to.set(value.parse().ok());
+                    }
+                }
             >
                 <option value="">{words::chat::EVERYONE}</option>
                 {list(options, move |id| view! { <Addressee peer=room.peer(id)/> }.into_any())}
@@ -59,5 +63,9 @@ fn Addressee(peer: Peer) -> impl IntoView {
         let name = name.get();
         if here.with(|here| here.contains(&peer)) { name } else { words::chat::has_left(&name) }
     });
-    view! { <option value=peer.id().to_string()>{label}</option> }
+    view! {
+        <option value=peer.id().to_string() translate="no">
+            {label}
+        </option>
+    }
 }

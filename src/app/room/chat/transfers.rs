@@ -1,13 +1,15 @@
 //! The files on their way to and from the others.
 
+use std::collections::BTreeSet;
+
 use converge_p2p::hooks::{UseTransfers, use_presence, use_room, use_transfers};
 use converge_p2p::{Event, Transfer, TransferId, TransferState};
 use leptos::html::{Button, Li};
 use leptos::prelude::*;
 
 use super::Profile;
-use crate::parts::list;
-use crate::room::name_of;
+use crate::parts::{list, live};
+use crate::room::{Shared, name_of};
 use crate::words;
 
 /// Every transfer, the newest first; nothing, where there is none.
@@ -22,9 +24,56 @@ pub(super) fn Transfers(
     let none = Signal::derive(move || ids.with(Vec::is_empty));
     view! {
         <Announcement/>
+        <AcceptAll/>
         <ul class="transfers" aria-label=words::chat::TRANSFERS hidden=none>
             {list(newest_first, move |id| transfers.peek(id).map(|first| view! { <Row first attach/> }).into_any())}
         </ul>
+    }
+    .into_any()
+}
+
+/// One press for many files that others offer; nothing for one or none.
+#[component]
+fn AcceptAll() -> impl IntoView {
+    let transfers = use_transfers();
+    let offered = StoredValue::new(BTreeSet::<TransferId>::new());
+    let count = RwSignal::new(0);
+    let change = move |change: &dyn Fn(&mut BTreeSet<TransferId>)| {
+        let new = offered.try_update_value(|offered| {
+            change(offered);
+            offered.len()
+        });
+        if let Some(new) = new.filter(|new| count.try_get_untracked() != Some(*new)) {
+            count.try_set(new);
+        }
+    };
+    use_room().on_event(move |event| {
+        let Event::Transfer(transfer) = event else { return };
+        if is_offered_here(transfer) {
+            change(&|offered| offered.extend([transfer.id]));
+        } else {
+            change(&|offered| {
+                offered.remove(&transfer.id);
+            });
+        }
+    });
+    // A room that is joined again begins without any.
+    Effect::new(move |_| {
+        if transfers.list().with(Vec::is_empty) {
+            change(&BTreeSet::clear);
+        }
+    });
+    let few = Signal::derive(move || count.get() < 2);
+    let label = Signal::derive(move || words::chat::accept_all(count.get()));
+    let accept = move |_| {
+        for id in offered.get_value() {
+            transfers.accept(id);
+        }
+    };
+    view! {
+        <p class="transfers-all" hidden=few>
+            <button class="button" type="button" on:click=accept use:live=label></button>
+        </p>
     }
     .into_any()
 }
@@ -33,10 +82,11 @@ pub(super) fn Transfers(
 #[component]
 fn Announcement() -> impl IntoView {
     let profiles = use_presence::<Profile>();
+    let names = Shared::get().names;
     let said = RwSignal::new(String::new());
     use_room().on_event(move |event| {
         let Event::Transfer(transfer @ Transfer { outgoing: false, .. }) = event else { return };
-        let name = || Profile::name(profiles.peek(transfer.peer).as_ref(), transfer.peer);
+        let name = || names.peek(transfer.peer, profiles.peek(transfer.peer).as_ref());
         match transfer.state {
             TransferState::Offered => said.set(words::chat::offered(&name())),
             TransferState::Done => said.set(words::chat::arrived(&name())),
@@ -44,9 +94,7 @@ fn Announcement() -> impl IntoView {
         }
     });
     view! {
-        <p class="visually-hidden" role="status">
-            {Signal::<String>::from(said)}
-        </p>
+        <p class="visually-hidden" role="status" use:live=Signal::from(said)></p>
     }
 }
 
@@ -105,15 +153,15 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
     view! {
         <li class="transfer" data-state=text(|it| word(&it.state).to_owned()) tabindex="-1" node_ref=row>
             <p class="transfer-file">
-                <span class="transfer-name" id=described.clone()>
+                <bdi class="transfer-name" id=described.clone() title=name.clone() translate="no">
                     {name.clone()}
-                </span>
+                </bdi>
                 <span class="transfer-size">{words::size(size)}</span>
             </p>
             <p class="transfer-doing">
-                <span class="transfer-with">{with}</span>
-                <span class="transfer-state">{text(words::chat::transfer)}</span>
-                <span class="transfer-part">{text(words::chat::part)}</span>
+                <span class="transfer-with" use:live=with></span>
+                <span class="transfer-state" use:live=text(words::chat::transfer)></span>
+                <span class="transfer-part" translate="no" use:live=text(words::chat::part)></span>
             </p>
             <progress
                 class="transfer-progress"
@@ -127,7 +175,9 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
                 {button(words::chat::DECLINE, "button", unless(is_offered_here), UseTransfers::decline)}
                 {button(words::chat::CANCEL, "button", unless(|it| !it.state.is_over() && !is_offered_here(it)), UseTransfers::cancel)}
                 <a class="button primary" download=name.clone() href=saved hidden=not_saved>
-                    <span class="transfer-save">{words::chat::save(&name)}</span>
+                    <span class="transfer-save" translate="no">
+                        {words::chat::save(&words::isolated(name.clone()))}
+                    </span>
                 </a>
                 <button
                     class="button quiet"

@@ -5,6 +5,7 @@ use leptos::html::Textarea;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::parts::live;
 use crate::platform;
 use crate::room::Copying;
 use crate::words::connection as words;
@@ -46,7 +47,7 @@ pub(super) fn CopyReport(report: Signal<Option<RoomReport>>) -> impl IntoView {
             <button class="button" type="button" on:click=copy>
                 {words::COPY_REPORT}
             </button>
-            <p role="status">{said}</p>
+            <p role="status" use:live=said></p>
             <textarea
                 class="field doctor-report"
                 aria-label=words::REPORT

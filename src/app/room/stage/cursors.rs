@@ -31,7 +31,9 @@ fn Cursor(id: PeerId, places: Places, moves: Moves) -> impl IntoView {
             <svg viewBox="0 0 16 20" width="16" height="20">
                 <path d="M1 1v15l4-3 3 6 3-2-3-5h6z"/>
             </svg>
-            <span class="cursor-name">{name_of(id)}</span>
+            <bdi class="cursor-name" translate="no">
+                {name_of(id)}
+            </bdi>
         </div>
     }
     .into_any()

@@ -8,7 +8,7 @@ use leptos::web_sys::HtmlElement;
 
 use super::Places;
 use super::sky::{Flight, MAX_EACH, Sky};
-use crate::parts::{Icon, list, tint};
+use crate::parts::{Icon, list, live, tint};
 use crate::platform;
 use crate::room::{Profile, Shared};
 use crate::words::room::{EACH_REACTION, REACTIONS as HEADING, reacted};
@@ -30,7 +30,7 @@ const REACTIONS: [&str; EACH_REACTION.len()] = [
 pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
     let room = use_room();
     let profiles = use_presence::<Profile>();
-    let ready = Shared::get().ready;
+    let Shared { ready, names, .. } = Shared::get();
     let asleep = Signal::derive(move || !ready.get());
     let channel = use_channel_on::<u8>("reaction", Lane::LOSSY);
     let said = RwSignal::new(String::new());
@@ -41,7 +41,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         if platform::page_is_hidden() {
             return;
         }
-        let name = Profile::name(profiles.peek(from).as_ref(), from);
+        let name = names.peek(from, profiles.peek(from).as_ref());
         let place = places.peek(from).flatten();
         // One word for all that somebody sends in one go.
         if sky.count(from) == 0 {
@@ -90,9 +90,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         <ul class="reactions" aria-label=HEADING>
             {buttons}
         </ul>
-        <p class="visually-hidden" role="status">
-            {Signal::<String>::from(said)}
-        </p>
+        <p class="visually-hidden" role="status" use:live=Signal::from(said)></p>
     }
     .into_any()
 }
@@ -119,7 +117,9 @@ fn InFlight(flight: Flight) -> impl IntoView {
         <div class=format!("flight {}", tint(flight.from)) node_ref=element>
             <div class="flight-body">
                 <Icon path/>
-                <span class="flight-name">{flight.name}</span>
+                <bdi class="flight-name" translate="no">
+                    {flight.name}
+                </bdi>
             </div>
         </div>
     }

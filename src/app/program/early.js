@@ -13,11 +13,14 @@
     // Else it would flash in the other theme.
     dataset.theme = localStorage.getItem('converge:theme') || '';
   } catch {}
+  // A program that can't be loaded, or has crashed, can't report it itself.
+  const failed = (error) => {
+    if (!performance.getEntriesByName('hydrated').length) dataset.broken ??= '';
+    else if (error instanceof WebAssembly.RuntimeError) dataset.broken = 'crashed';
+  };
+  addEventListener('error', ({ error }) => failed(error));
+  addEventListener('unhandledrejection', ({ reason }) => failed(reason));
 }
-// A program that can't be loaded can't say so itself.
-addEventListener('unhandledrejection', () => {
-  if (!performance.getEntriesByName('hydrated').length) document.documentElement.dataset.broken = '';
-});
 // What the pages are made of is kept for when there is no network: from the start page on, for in a room there is better to do.
 // Missing over plain http.
 if (location.pathname === '/') addEventListener('load', () => navigator.serviceWorker?.register('/sw.js').catch(() => {}));

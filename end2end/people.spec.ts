@@ -61,7 +61,7 @@ test('single keys do what is done often, unless they are turned off', async ({ s
   await expect(list.getByText('Write a message')).toBeVisible();
   await ada.page.keyboard.press('Escape');
   await expect(list).toBeHidden();
-  await ada.page.keyboard.press('v');
+  await ada.page.keyboard.press('Shift+V');
   await expect(ada.button('Camera')).toHaveAttribute('aria-pressed', 'true');
   await ada.page.keyboard.press('/');
   await expect(ada.field).toBeFocused();

@@ -26,12 +26,14 @@ export class Server {
   constructor(
     private readonly args: string[],
     private readonly env: Record<string, string> = {},
+    private readonly host = '127.0.0.1',
+    private readonly program = binary(),
   ) {}
 
   async start(): Promise<this> {
     // By hand and without any environment of ours, from the checkout: that must be enough.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(LEPTOS|CONVERGE)_/.test(name)));
-    const server = spawn(binary(), ['--addr', `127.0.0.1:${this.port}`, ...this.args], { cwd: root, env: { ...env, ...this.env } });
+    const server = spawn(this.program, ['--addr', `${this.host}:${this.port}`, ...this.args], { cwd: root, env: { ...env, ...this.env } });
     this.process = server;
     server.stderr.on('data', (text) => (this.said += text));
     this.url = await new Promise<string>((found, failed) => {

@@ -180,7 +180,8 @@ async function recordReactions({ page }: Person): Promise<() => Promise<Seen>> {
           const body = node.querySelector('.flight-body');
           seen.flights.push({ text: node.textContent ?? '', animation: body ? getComputedStyle(body).animationName : '' });
         }
-        const status = record.target.parentElement?.closest('.stage [role="status"]') ?? null;
+        const changed = record.target instanceof Element ? record.target : record.target.parentElement;
+        const status = changed?.closest('.stage [role="status"]');
         if (status?.textContent) seen.said.push(status.textContent);
       }
       seen.most = Math.max(seen.most, document.querySelectorAll('.flight').length);

@@ -6,6 +6,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::picture::Picture;
+use crate::parts::live;
 use crate::{platform, words};
 
 /// So many of the last lines are shown.
@@ -115,16 +116,16 @@ fn Side(who: usize, topic: String, identity: Identity) -> impl IntoView {
             Err(error) => problem.set(words::chat::not_sent(&error)),
         }
     };
-    let state = move || match (room.status().get(), other.get()) {
-        (Status::Closed(CloseReason::Denied), _) => words::landing::INVITATION_ONLY.into_any(),
-        (Status::Closed(_), _) => {
-            room.error().get().unwrap_or_else(|| words::landing::NOBODY_LET_IN.to_owned()).into_any()
-        }
-        (Status::Offline, _) => words::landing::OFFLINE.into_any(),
-        (Status::Reconnecting, None) => words::landing::SERVER_AWAY.into_any(),
-        (_, None) => words::landing::LOOKING.into_any(),
-        (_, Some(peer)) => view! { <Way peer/> }.into_any(),
-    };
+    let closed = Signal::derive(move || room.status().get().reason());
+    let waiting = Signal::derive(move || match (room.status().get(), other.get()) {
+        (Status::Closed(CloseReason::Denied), _) => words::landing::INVITATION_ONLY.to_owned(),
+        (Status::Closed(_), _) => room.error().get().unwrap_or_else(|| words::landing::NOBODY_LET_IN.to_owned()),
+        (Status::Offline, _) => words::landing::OFFLINE.to_owned(),
+        (_, Some(_)) => String::new(),
+        (Status::Reconnecting, None) => words::landing::SERVER_AWAY.to_owned(),
+        (_, None) => words::landing::LOOKING.to_owned(),
+    });
+    let found = move || other.get().filter(|_| closed.get().is_none()).map(|peer| view! { <Way peer/> });
     let rows = move || {
         let row = |(mine, text): (bool, String)| {
             let class = if mine { "demo-line mine" } else { "demo-line" };
@@ -137,10 +138,13 @@ fn Side(who: usize, topic: String, identity: Identity) -> impl IntoView {
         <div class=class role="group" aria-label=name>
             <p class="demo-name">{name}</p>
             <p class="demo-state" role="status">
-                {state}
+                <span use:live=waiting></span>
+                {found}
             </p>
-            <div class="demo-lines">{rows}</div>
-            <p class="problem">{problem}</p>
+            <div class="demo-lines" translate="no">
+                {rows}
+            </div>
+            <p class="problem" use:live=Signal::from(problem)></p>
             <form class="field-row" on:submit=send>
                 <input class="field" aria-label=label value=first autocomplete="off" node_ref=field/>
                 <button class="button" type="submit">
@@ -156,11 +160,11 @@ fn Side(who: usize, topic: String, identity: Identity) -> impl IntoView {
 #[component]
 fn Way(peer: PeerId) -> impl IntoView {
     let link = use_link(peer);
-    let text = move || {
+    let text = Signal::derive(move || {
         link.with(|link| match link {
             Some(link) if link.state == PeerState::Connected => words::connection::link(link),
             _ => words::landing::found(&words::name_of(peer)),
         })
-    };
-    view! { <span>{text}</span> }
+    });
+    view! { <span use:live=text></span> }
 }

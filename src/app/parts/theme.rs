@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{Icon, icon};
+use super::{Icon, icon, live};
 use crate::{platform, words};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +63,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
         Theme::Dark => icon::MOON,
     });
     let title = Signal::derive(move || theme.get().words());
+    let said = Signal::derive(move || if theme.get() == Theme::Device { "" } else { theme.get().words() }.to_owned());
     view! {
         <button
             class="button quiet icon-button"
@@ -74,9 +75,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
         >
             {move || view! { <Icon path=path.get()/> }}
         </button>
-        <span class="visually-hidden" role="status">
-            {move || if theme.get() == Theme::Device { "" } else { theme.get().words() }}
-        </span>
+        <span class="visually-hidden" role="status" use:live=said></span>
     }
     .into_any()
 }

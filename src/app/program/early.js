@@ -15,8 +15,10 @@
   } catch {}
   // A program that can't be loaded, or has crashed, can't report it itself.
   const failed = (error) => {
-    if (!performance.getEntriesByName('hydrated').length) dataset.broken ??= '';
-    else if (error instanceof WebAssembly.RuntimeError) dataset.broken = 'crashed';
+    const alive = performance.getEntriesByName('hydrated').length;
+    // A browser that is too old can't even read it.
+    if (!alive && error instanceof SyntaxError) dataset.broken ??= '';
+    if (alive && error instanceof WebAssembly.RuntimeError) dataset.broken = 'crashed';
   };
   addEventListener('error', ({ error }) => failed(error));
   addEventListener('unhandledrejection', ({ reason }) => failed(reason));

@@ -83,7 +83,7 @@ pub(super) fn Mesh(report: Signal<Option<RoomReport>>) -> impl IntoView {
                         <th scope="col">{words::STATE}</th>
                     </tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody translate="no">{rows}</tbody>
             </table>
         </div>
     }

@@ -85,7 +85,7 @@ pub(crate) fn Program(options: LeptosOptions) -> impl IntoView {
     let call = format!("({})({script:?}, {wasm:?}, {urgent})", START.trim_end().trim_end_matches(';'));
     let early = urgent.then(|| {
         view! {
-            <link rel="modulepreload" href=script nonce=nonce.clone()/>
+            <link rel="modulepreload" href=script/>
             <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
         }
     });

@@ -183,7 +183,7 @@ test('a message that can’t be read is said to be one, once', async ({ server, 
   await ben.say('one');
   const alert = ada.page.getByRole('alert').filter({ hasText: "A message from Ben can't be read" });
   await expect(alert).toBeVisible();
-  // What is said next takes its place, and another such message doesn't say it again.
+  // The next message takes its place, and another unreadable one doesn't show it again.
   await ada.say('what was that?');
   await expect(alert).toHaveCount(0);
   await ben.say('two');

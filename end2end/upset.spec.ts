@@ -1,4 +1,4 @@
-// What extensions, translators, policies and networks do to a page: it stays alive, or says in words what keeps it from that.
+// Extensions, translators, policies and networks interfere with a page: it stays alive, or explains what keeps it from that.
 import type { Page } from '@playwright/test';
 import { expect, type Person, test } from './fixtures';
 import { Server } from './server';
@@ -14,7 +14,7 @@ async function holdProgram(person: Person): Promise<() => void> {
   return arrive;
 }
 
-/** What browsers' extensions and translators do to a page before its program runs. */
+/** Changes that extensions and translators make to a page before its program runs. */
 const CHANGES: Record<string, () => void> = {
   'an element beside a field': () => document.querySelector('#name')?.after(document.createElement('div')),
   'an element at the beginning': () => document.querySelector('leptos-island')?.prepend(document.createElement('com-manager')),
@@ -219,7 +219,7 @@ const REFUSALS: Record<string, () => void> = {
 
 for (const [what, refuse] of Object.entries(REFUSALS)) {
   test.describe(() => {
-    // Where the refusal comes late, the socket is being opened already.
+    // A late refusal finds the socket already opening.
     test.use({ mayComplain: what === 'refuses offers' ? [/WebSocket is closed before/] : [] });
 
     test(`where RTCPeerConnection ${what}, the room says that the browser can’t take part`, async ({ server, visitor, person }) => {
@@ -240,7 +240,7 @@ for (const [what, refuse] of Object.entries(REFUSALS)) {
 test('where the browser may not use UDP, the panel says that, and not that a relay is missing', async ({ server, visitor, person }) => {
   await person('lobby');
   const ada = await visitor();
-  // What a policy does that lets WebRTC go through proxies only.
+  // The effect of a policy that lets WebRTC use proxies only.
   await ada.context.addInitScript(() => {
     const Native = RTCPeerConnection;
     window.RTCPeerConnection = class extends Native {

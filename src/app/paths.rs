@@ -8,8 +8,8 @@ pub fn room_path(topic: &str) -> String {
     encoded("/r/", topic)
 }
 
-/// Where a request for a room's path leads instead: to the one address of that room, or back to the start page, which says
-/// what is wrong with the name. `None` where the path is as it should be, or is none of a room.
+/// Returns the path that a request for a room is redirected to: the one address of that room, or the start page, which
+/// explains what is wrong with the name. Returns `None` for a canonical path, and for one that is not a room's.
 pub fn redirected(path: &str) -> Option<String> {
     let written = path.strip_prefix("/r/")?;
     let name = written.strip_suffix('/').unwrap_or(written);
@@ -26,7 +26,7 @@ pub fn redirected(path: &str) -> Option<String> {
     (to != path).then_some(to)
 }
 
-/// Where somebody is led back to whose text names no room.
+/// Returns the start page's path for a text that names no room: the page shows the text and what is wrong with it.
 pub fn refused_path(text: &str) -> String {
     encoded("/?topic=", text)
 }

@@ -16,7 +16,7 @@ use crate::words;
 const EARLY: &str = include_str!("program/early.js");
 const START: &str = include_str!("program/start.js");
 
-/// What makes a page up beside its markup, as the page names it.
+/// The files that a page loads, by their paths.
 #[derive(Clone)]
 struct Files {
     script: String,
@@ -25,8 +25,8 @@ struct Files {
 }
 
 impl Files {
-    /// Those of the build that this server is of. They are looked up once: a later build may replace the files while this
-    /// server still runs, and its program does not fit the markup made here.
+    /// Returns the files of this server's build. They are looked up once: a later build may replace them while this server
+    /// still runs, and its program does not fit the markup made here.
     fn of_this_build(options: &LeptosOptions) -> Self {
         static FILES: OnceLock<Files> = OnceLock::new();
         FILES.get_or_init(|| Self::find(options)).clone()
@@ -54,13 +54,13 @@ pub(crate) fn path_of(url: &RequestUrl) -> &str {
     path.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// What can be said of a program that can't say it itself: which it is, `data-broken` of the document says.
+/// Alerts for a program that is missing or has stopped. `data-broken` of the document selects one.
 #[component]
 pub(crate) fn Broken() -> impl IntoView {
     words::page::BROKEN.map(|(why, text)| view! { <p class=format!("broken {why}") role="alert">{text}</p> })
 }
 
-/// The styles, and what the page does before it is painted.
+/// The styles, and the script that runs before the page is painted.
 #[component]
 pub(crate) fn Early(options: LeptosOptions) -> impl IntoView {
     let Files { style, .. } = Files::of_this_build(&options);

@@ -198,7 +198,7 @@ pub enum MediaError {
     /// It was shared, and gives nothing any more: unplugged, or not allowed any longer.
     #[error("the {} has stopped: it was unplugged, or this page may not use it any longer", .kind.as_str())]
     Ended {
-        /// What was shared.
+        /// The kind of stream that ended.
         kind: StreamKind,
     },
     /// More people than media can go to.

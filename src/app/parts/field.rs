@@ -1,10 +1,10 @@
-//! What fields have in common.
+//! Attributes that all fields share.
 
 use leptos::tachys::html::attribute::Attribute;
 
 /// The attributes by which password managers (1Password, LastPass, Bitwarden, Dashlane, Proton Pass) and writing aids
-/// (Grammarly, LanguageTool) leave a field alone: none of these fields is a login, and what they put beside it gets in the
-/// way of the page. Only the server's markup needs them.
+/// (Grammarly, LanguageTool) leave a field alone. None of these fields is a login, and elements put beside them break the
+/// page. Only the server's markup needs the attributes.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn leave_alone() -> impl Attribute {
     use leptos::attr::custom::custom_attribute;

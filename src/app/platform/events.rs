@@ -1,5 +1,5 @@
-//! What an event carries. Scripts and extensions dispatch events that are not what their names say (a `keydown` without a
-//! key): each is checked before it is read, for a getter that finds nothing throws through the handler.
+//! Reads events. Scripts and extensions dispatch events that are not what their names say (a `keydown` without a key). A
+//! getter that finds nothing throws through the handler, so each event is checked before it is read.
 
 use converge_p2p::LocalFile;
 
@@ -17,7 +17,7 @@ pub(crate) struct Key {
     pub(crate) composing: bool,
 }
 
-/// What was dropped or pasted.
+/// Files and folders that were dropped or pasted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Brought {
     pub(crate) files: Vec<LocalFile>,
@@ -25,10 +25,10 @@ pub(crate) struct Brought {
     pub(crate) folders: Vec<String>,
 }
 
-/// Whether what is pasted is meant as text, by what the clipboard holds beside files.
+/// Whether a paste is meant as text, judged by the clipboard's plain text and the names of its files.
 ///
-/// Spreadsheets and word processors put a picture of the copied cells beside their text: then the text is meant. File
-/// managers put the names of copied files beside the files: then those are.
+/// Spreadsheets and word processors put a picture of the copied cells beside their text: the text is meant. File managers
+/// put the names of copied files beside the files: the files are meant.
 #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser pastes"))]
 fn is_text(plain: &str, names: &[String]) -> bool {
     let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
@@ -60,8 +60,8 @@ mod imp {
         })
     }
 
-    /// What is in the field that an event comes from; `None` where it comes from something else, as from an option within
-    /// the field.
+    /// Returns the value of the field that an event comes from; `None` if it comes from something else, such as an option
+    /// within the field.
     pub(crate) fn value(event: &Event) -> Option<String> {
         let target = event.target()?;
         let input = target.dyn_ref::<HtmlInputElement>().map(HtmlInputElement::value);
@@ -73,7 +73,7 @@ mod imp {
         event.target()?.dyn_ref::<HtmlInputElement>().map(HtmlInputElement::checked)
     }
 
-    /// Where in the window a pointer is.
+    /// Returns the pointer's position in the window.
     pub(crate) fn point(event: &Event) -> Option<(i32, i32)> {
         event.dyn_ref::<MouseEvent>().map(|event| (event.client_x(), event.client_y()))
     }

@@ -16,7 +16,7 @@
   // A program that can't be loaded, or has crashed, can't report it itself.
   const failed = (error) => {
     const alive = performance.getEntriesByName('hydrated').length;
-    // A browser that is too old can't even read it.
+    // Too old a browser can't parse it.
     if (!alive && error instanceof SyntaxError) dataset.broken ??= '';
     if (alive && error instanceof WebAssembly.RuntimeError) dataset.broken = 'crashed';
   };

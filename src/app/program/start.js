@@ -15,6 +15,7 @@ async (script, wasm, urgent) => {
     }
     return hash.toString(16);
   };
+  const isNew = performance.getEntriesByType('navigation')[0]?.type !== 'reload';
   const isChanged = (island) => island.dataset.shape !== undefined && island.dataset.shape !== shape(island);
 
   // Password managers, writing aids and translators put elements into pages; one that is parsed aside they leave alone.
@@ -66,8 +67,8 @@ async (script, wasm, urgent) => {
     try {
       // An instance that has crashed is of no more use. A script of another name is another instance of the program.
       if (crashed) await start(`${script}#again`, true);
-      // A new build has taken the place of this page's program.
-      else if (!(await fetched()).documentElement.innerHTML.includes(script)) return location.reload();
+      // A new build has taken the place of this page's program. A page that was loaded again would be so without end.
+      else if (isNew && !(await fetched()).documentElement.innerHTML.includes(script)) return location.reload();
       else throw error;
     } catch {
       dataset.broken = crashed ? 'changed' : '';

@@ -49,8 +49,8 @@ pub(crate) struct Profile {
 const MAX_NAME_CHARS: usize = 40;
 
 impl Profile {
-    /// What a member calls itself, without what nobody sees; the name that comes from the key where nothing is left.
-    /// [`Names`] tells those apart that look the same.
+    /// Returns a member's name without hidden characters, or the name that comes from its key if nothing is left.
+    /// [`Names`] distinguishes names that look the same.
     fn name(profile: Option<&Self>, peer: PeerId) -> String {
         let name = profile.map(|profile| without_hidden(&profile.name)).unwrap_or_default();
         match name.trim() {

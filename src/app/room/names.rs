@@ -1,4 +1,4 @@
-//! What members are called, so that no two of them look the same.
+//! Members' names, distinguished where two look the same.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use super::Profile;
 use crate::words;
 
-/// Everybody's names, as everybody on this page is called. Small and `Copy`.
+/// The names of all members of the room. Small and `Copy`.
 #[derive(Clone, Copy)]
 pub(super) struct Names(StoredValue<State>);
 
@@ -34,7 +34,7 @@ impl Names {
             Event::PeerLeft { peer, .. } => names.called(*peer, None),
             _ => {}
         });
-        // Somebody who takes this person's name looks like a double too.
+        // A member that takes this person's name is a double too.
         Effect::new(move |_| {
             if let Some(id) = room.id().get() {
                 names.called(id, Some(&profiles.mine().with(|mine| Profile::name(Some(mine), id))));
@@ -74,7 +74,7 @@ impl Names {
         }
     }
 
-    /// A name as it is shown to this person: with letters of the id where others have the same, or the page itself uses it.
+    /// Returns a name as this person sees it: with letters of the id if another member or the page itself uses that name.
     fn told_apart(self, peer: PeerId, name: String, count: impl Fn(&ArcRwSignal<u32>) -> u32) -> String {
         let look = look(&name);
         let is_own = RESERVED.iter().any(|reserved| self::look(reserved) == look);
@@ -83,12 +83,12 @@ impl Names {
         words::isolated(if doubled || is_own { words::told_apart(&name, peer) } else { name })
     }
 
-    /// What to call a member now, for handlers of events.
+    /// Returns a member's name now, untracked, for handlers of events.
     pub(super) fn peek(self, peer: PeerId, profile: Option<&Profile>) -> String {
         self.told_apart(peer, Profile::name(profile, peer), GetUntracked::get_untracked)
     }
 
-    /// The same, tracked.
+    /// Returns a member's name, tracked.
     pub(super) fn get(self, peer: PeerId, profile: Option<&Profile>) -> String {
         self.told_apart(peer, Profile::name(profile, peer), Get::get)
     }
@@ -97,7 +97,7 @@ impl Names {
 /// Names that the page itself uses.
 const RESERVED: [&str; 2] = [words::chat::EVERYONE, words::room::YOU];
 
-/// What a name looks like: two of the same are not told apart at a glance.
+/// Reduces a name to its look: two names of one look can't be distinguished at a glance.
 fn look(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c) && !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }

@@ -14,7 +14,7 @@ pub(crate) fn button(kind: StreamKind) -> &'static str {
     }
 }
 
-/// What that button does next; `None` while there is no room yet.
+/// The button's title: the state of its device, and the effect of a press. `on` is `None` until the room is joined.
 pub(crate) fn button_title(kind: StreamKind, on: Option<bool>) -> String {
     let doing = match on {
         None => "waits until you are in the room",

@@ -19,8 +19,8 @@ pub(crate) fn status(status: Status, links: usize) -> String {
     }
 }
 
-/// What is wrong, what still works, and what to do; nothing when all is well. `unreached`: joining takes longer than it does
-/// where nothing is in the way.
+/// The banner: the fault, the things that still work, and a remedy; empty if all is well. `unreached`: joining takes longer
+/// than it should.
 pub(crate) fn banner(status: Status, unreached: bool) -> &'static str {
     match status {
         Status::Connecting if unreached => {

@@ -382,7 +382,7 @@ fn ended(driver: &Rc<RefCell<Inner>>, id: StreamId, track: &MediaStreamTrack) {
 fn looked(driver: &Rc<RefCell<Inner>>, id: StreamId, _track: &MediaStreamTrack) {
     let changed = driver.borrow_mut().media.shared.iter_mut().any(|shared| shared.announced.id == id && shared.look());
     if changed {
-        // What is announced is as long as before: that fits.
+        // The announcement is as long as before, so it fits.
         let _ = shared_anew(driver);
     }
 }

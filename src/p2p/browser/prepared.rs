@@ -19,7 +19,7 @@ type Parts = (RtcPeerConnection, Vec<Rc<LaneChannel>>);
 
 impl Prepared {
     /// # Errors
-    /// What the browser throws, if it doesn't let this page make connections.
+    /// The browser's exception, if it doesn't let this page make connections.
     pub(super) fn new(lanes: &[Delivery]) -> Result<Self, JsValue> {
         let connection = RtcPeerConnection::new()?;
         if !get(&connection, "setLocalDescription").is_some_and(|method| method.is_function()) {
@@ -50,7 +50,7 @@ impl Prepared {
     /// Calls `refused` if the browser makes no offer.
     ///
     /// # Errors
-    /// What the browser throws in place of making one.
+    /// The browser's exception, if it throws in place of making one.
     pub(super) fn warm_up(self, refused: impl FnOnce() + 'static) -> Result<Self, JsValue> {
         if let Some((connection, _)) = &self.0 {
             let offer = connection.unchecked_ref::<Connection>().create_offer()?;

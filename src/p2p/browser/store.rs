@@ -33,7 +33,7 @@ pub(super) struct Store {
     /// The pieces that are complete, in order: files on disk, and blobs in memory.
     pieces: Array,
     on_disk: Vec<OnDisk>,
-    /// What came after them, as byte arrays.
+    /// The bytes that came after them, as byte arrays.
     rest: Array,
     rest_bytes: usize,
     /// The disk has refused a piece: it has no more room, or there is none for this page.
@@ -87,7 +87,7 @@ struct OnDisk {
 
 impl OnDisk {
     /// # Errors
-    /// What the browser throws, if it has no place for the file.
+    /// The browser's exception, if it has no place for the file.
     async fn create(content: &Blob) -> Result<(Self, File), JsValue> {
         let folder = folder().await?;
         if !TIDIED.replace(true) {

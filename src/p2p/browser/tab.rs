@@ -131,9 +131,9 @@ fn lock_name(identity: &Identity) -> String {
     format!("converge:{}", identity.id())
 }
 
-/// What came of asking for a lock.
+/// The outcome of a request for a lock.
 enum Lock {
-    /// It is held until this function is called.
+    /// The lock is held until this function is called.
     Granted(Function),
     /// Another page holds on to it.
     Held,

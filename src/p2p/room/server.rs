@@ -83,7 +83,7 @@ impl RoomCore {
         self.probe_all(now);
     }
 
-    /// Opens the socket now if there is none.
+    /// Opens the socket now if it is closed.
     fn return_to_server(&mut self, now: Time) {
         if matches!(self.socket, Socket::Closed { .. }) {
             self.socket_failures = 0;

@@ -1,7 +1,7 @@
 //! Whether a message has arrived, and whether it was shown.
 //!
-//! A link acknowledges what has arrived at the other page. A page that shows a message says so to its sender, on a channel
-//! of its own, which other pages need not speak.
+//! The link acknowledges messages that have arrived at the other page. A page that shows a message reports that to its
+//! sender, on a channel of its own, which other pages need not speak.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ struct State {
     owed: Vec<(PeerId, Vec<u32>)>,
 }
 
-/// What is said of the delivery of a message.
+/// The texts about the delivery of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delivery {
     /// How many have it.
@@ -69,12 +69,12 @@ struct Receiver {
 /// How far a message has come.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Progress {
-    /// Those who have not said that they show it.
+    /// Receivers that have not reported showing it.
     waiting: Vec<Receiver>,
     shown: usize,
-    /// Those who left when it had arrived, and before they said that they show it.
+    /// Receivers that left after it had arrived and before they reported showing it.
     left: usize,
-    /// The names of those who went before it had arrived.
+    /// The names of receivers that left before it had arrived.
     lost: Vec<String>,
 }
 
@@ -96,7 +96,7 @@ impl Progress {
         words::chat::shown(self.shown, self.missing() + self.arrived() + self.lost.len())
     }
 
-    /// Somebody shows it; false if it was not sent to them, or they had said so already.
+    /// A receiver shows the message. Returns `false` if it was not sent there, or the receiver has already reported it.
     fn shown(&mut self, peer: PeerId) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|receiver| receiver.peer != peer);
@@ -105,7 +105,7 @@ impl Progress {
         shown
     }
 
-    /// The link to somebody has acknowledged every message up to a number.
+    /// The link to a receiver has acknowledged every message up to a number.
     fn acknowledged(&mut self, peer: PeerId, up_to: u64) -> bool {
         let mut changed = false;
         for receiver in self.waiting.iter_mut().filter(|receiver| receiver.peer == peer && receiver.number <= up_to) {
@@ -114,7 +114,7 @@ impl Progress {
         changed
     }
 
-    /// Nothing more comes of somebody's messages up to a number: what has not arrived is lost.
+    /// A receiver's messages up to a number are settled: those that have not arrived are lost.
     fn gone(&mut self, peer: PeerId, up_to: u64) -> bool {
         let before = self.waiting.len();
         for receiver in self.waiting.extract_if(.., |receiver| receiver.peer == peer && receiver.number <= up_to) {
@@ -143,7 +143,7 @@ impl Deliveries {
                 deliveries.update(|waiting| waiting.progress.acknowledged(*peer, *up_to));
             }
             Event::Undelivered { peer, .. } => {
-                // What was sent since is not meant.
+                // Messages sent since then are not affected.
                 let settled =
                     room.client().and_then(|client| client.settled(*peer, Lane::RELIABLE)).unwrap_or(u64::MAX);
                 deliveries.update(|waiting| waiting.progress.gone(*peer, settled));
@@ -165,7 +165,7 @@ impl Deliveries {
             .unwrap_or_default()
     }
 
-    /// A message was sent to these just now. What is to be said of it from now on.
+    /// Takes note of a message that was just sent to these receivers. Returns the texts about its delivery.
     pub(super) fn sent(self, id: u32, to: Vec<(PeerId, String)>) -> Delivery {
         let client = self.room.client();
         let receiver = |(peer, name)| {

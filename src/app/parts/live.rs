@@ -16,3 +16,21 @@ pub(crate) fn live(element: Element, text: Signal<String>) {
         }
     });
 }
+
+/// A `span` whose text changes, as [`live`] does. One function for all of them: the compiler makes one element of it.
+pub(crate) fn live_span(class: &'static str, text: Signal<String>) -> AnyView {
+    view! {
+        <span class=class use:live=text>
+            {text.get_untracked()}
+        </span>
+    }
+    .into_any()
+}
+
+/// A text for those who don't see the page: it is read out whenever it changes.
+pub(crate) fn spoken(text: impl Into<Signal<String>>) -> AnyView {
+    fn spoken(text: Signal<String>) -> AnyView {
+        view! { <p class="visually-hidden" role="status" use:live=text></p> }.into_any()
+    }
+    spoken(text.into())
+}

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{Icon, icon, live};
+use super::{Icon, icon, spoken};
 use crate::{platform, words};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(crate) fn ThemeButton() -> impl IntoView {
         >
             {move || view! { <Icon path=path.get()/> }}
         </button>
-        <span class="visually-hidden" role="status" use:live=said></span>
+        {spoken(said)}
     }
     .into_any()
 }

@@ -7,7 +7,7 @@ use converge_p2p::{Event, PeerId};
 use leptos::prelude::*;
 
 use super::{Profile, Shared};
-use crate::parts::{Icon, icon, live};
+use crate::parts::{Icon, icon, spoken};
 use crate::{platform, words};
 
 /// Who comes or goes within this time is said together; by then newcomers have told their names.
@@ -100,7 +100,7 @@ pub(super) fn Announcements() -> impl IntoView {
         _ => {}
     });
     view! {
-        <p class="visually-hidden" role="status" use:live=Signal::from(text)></p>
+        {spoken(text)}
     }
     .into_any()
 }

@@ -1,7 +1,5 @@
 //! Members' names, distinguished where two look the same.
 
-use std::collections::HashMap;
-
 use converge_p2p::hooks::{use_presence, use_room};
 use converge_p2p::{Event, PROFILE, PeerId, is_hidden};
 use leptos::prelude::*;
@@ -15,10 +13,53 @@ pub(super) struct Names(StoredValue<State>);
 
 #[derive(Default)]
 struct State {
-    /// The look of each member's name.
-    looks: HashMap<PeerId, String>,
-    /// How many members have a name of that look.
-    counts: HashMap<String, ArcRwSignal<u32>>,
+    /// The look of each member's name, in the order of ids.
+    looks: Vec<(PeerId, String)>,
+    /// How many members have a name of that look, in the order of looks. (Hash maps would be 8 kB of program.)
+    counts: Vec<(String, ArcRwSignal<u32>)>,
+}
+
+impl State {
+    /// Where a member's look is, or belongs.
+    fn place(&self, peer: PeerId) -> Result<usize, usize> {
+        self.looks.binary_search_by(|(other, _)| other.cmp(&peer))
+    }
+
+    fn count_place(&self, look: &str) -> Result<usize, usize> {
+        self.counts.binary_search_by(|(other, _)| other.as_str().cmp(look))
+    }
+
+    /// Replaces a member's look. Returns the counts to lower and to raise.
+    fn replace(&mut self, peer: PeerId, look: Option<String>) -> [Option<ArcRwSignal<u32>>; 2] {
+        let before = match (self.place(peer), &look) {
+            (Ok(at), Some(look)) => Some(std::mem::replace(&mut self.looks[at].1, look.clone())),
+            (Ok(at), None) => Some(self.looks.remove(at).1),
+            (Err(at), Some(look)) => {
+                self.looks.insert(at, (peer, look.clone()));
+                None
+            }
+            (Err(_), None) => None,
+        };
+        if before == look {
+            return [None, None];
+        }
+        let lowered = before.and_then(|look| {
+            let at = self.count_place(&look).ok()?;
+            let count = self.counts[at].1.clone();
+            if count.get_untracked() <= 1 {
+                self.counts.remove(at);
+            }
+            Some(count)
+        });
+        let raised = look.map(|look| {
+            let at = self.count_place(&look).unwrap_or_else(|at| {
+                self.counts.insert(at, (look, ArcRwSignal::new(0)));
+                at
+            });
+            self.counts[at].1.clone()
+        });
+        [lowered, raised]
+    }
 }
 
 impl Names {
@@ -46,28 +87,8 @@ impl Names {
     /// Takes note of a member's name, or that it has gone.
     fn called(self, peer: PeerId, name: Option<&str>) {
         let look = name.map(look);
-        let (before, after) = self
-            .0
-            .try_update_value(|state| {
-                let before = match &look {
-                    Some(look) => state.looks.insert(peer, look.clone()),
-                    None => state.looks.remove(&peer),
-                };
-                if before == look {
-                    return (None, None);
-                }
-                let left = before.and_then(|look| {
-                    let count = state.counts.get(&look).cloned();
-                    if count.as_ref().is_some_and(|count| count.get_untracked() <= 1) {
-                        state.counts.remove(&look);
-                    }
-                    count
-                });
-                let joined = look.map(|look| state.counts.entry(look).or_default().clone());
-                (left, joined)
-            })
-            .unwrap_or_default();
-        for (count, by) in [(before, -1), (after, 1)] {
+        let [lowered, raised] = self.0.try_update_value(|state| state.replace(peer, look)).unwrap_or_default();
+        for (count, by) in [(lowered, -1), (raised, 1)] {
             if let Some(count) = count {
                 count.update(|count| *count = count.saturating_add_signed(by));
             }
@@ -78,7 +99,8 @@ impl Names {
     fn told_apart(self, peer: PeerId, name: String, count: impl Fn(&ArcRwSignal<u32>) -> u32) -> String {
         let look = look(&name);
         let is_own = RESERVED.iter().any(|reserved| self::look(reserved) == look);
-        let counted = self.0.try_update_value(|state| state.counts.get(&look).cloned()).flatten();
+        let counted =
+            self.0.try_with_value(|state| Some(state.counts[state.count_place(&look).ok()?].1.clone())).flatten();
         let doubled = counted.is_some_and(|counted| count(&counted) > 1);
         words::isolated(if doubled || is_own { words::told_apart(&name, peer) } else { name })
     }

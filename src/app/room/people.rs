@@ -10,7 +10,7 @@ use super::bar::Tab;
 use super::quality::Quality;
 use super::shortcuts::Shortcuts;
 use super::{MAX_NAME_CHARS, Profile, Shared, name_of};
-use crate::parts::{Avatar, Icon, icon, leave_alone, list, live};
+use crate::parts::{Avatar, Icon, icon, leave_alone, list, live, live_span};
 use crate::{platform, words};
 
 #[component]
@@ -183,9 +183,7 @@ fn Row(
                 <bdi class="person-name" translate="no">
                     {name}
                 </bdi>
-                <span class="person-state" use:live=state>
-                    {state.get_untracked()}
-                </span>
+                {live_span("person-state", state)}
             </div>
             {more}
         </li>

@@ -5,7 +5,7 @@ use converge_p2p::{MAX_VIEWERS, PeerId, Stream, StreamId, StreamKind};
 use leptos::html::Video;
 use leptos::prelude::*;
 
-use crate::parts::{Avatar, Icon, icon, live, tint};
+use crate::parts::{Avatar, Icon, icon, live_span, tint};
 use crate::room::name_of;
 use crate::words;
 
@@ -65,8 +65,8 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
             {is_sound.then(|| view! { <Avatar peer=Signal::stored(Some(owner))/> })}
             <video class="tile-video" class:silent=is_sound class:mirrored=own && kind == StreamKind::Camera autoplay playsinline node_ref=video></video>
             <figcaption class="tile-caption">
-                <span class="tile-name" use:live=label></span>
-                <span class="tile-state" use:live=state></span>
+                {live_span("tile-name", label)}
+                {live_span("tile-state", state)}
             </figcaption>
             {mute}
         </figure>

@@ -1,14 +1,12 @@
 //! The files on their way to and from the others.
 
-use std::collections::BTreeSet;
-
 use converge_p2p::hooks::{UseTransfers, use_presence, use_room, use_transfers};
 use converge_p2p::{Event, Transfer, TransferId, TransferState};
 use leptos::html::{Button, Li};
 use leptos::prelude::*;
 
 use super::Profile;
-use crate::parts::{list, live};
+use crate::parts::{list, live, live_span, spoken};
 use crate::room::{Shared, name_of};
 use crate::words;
 
@@ -36,9 +34,10 @@ pub(super) fn Transfers(
 #[component]
 fn AcceptAll() -> impl IntoView {
     let transfers = use_transfers();
-    let offered = StoredValue::new(BTreeSet::<TransferId>::new());
+    // In the order of ids, which is that of their coming.
+    let offered = StoredValue::new(Vec::<TransferId>::new());
     let count = RwSignal::new(0);
-    let change = move |change: &dyn Fn(&mut BTreeSet<TransferId>)| {
+    let change = move |change: &dyn Fn(&mut Vec<TransferId>)| {
         let new = offered.try_update_value(|offered| {
             change(offered);
             offered.len()
@@ -49,18 +48,17 @@ fn AcceptAll() -> impl IntoView {
     };
     use_room().on_event(move |event| {
         let Event::Transfer(transfer) = event else { return };
-        if is_offered_here(transfer) {
-            change(&|offered| offered.extend([transfer.id]));
-        } else {
-            change(&|offered| {
-                offered.remove(&transfer.id);
-            });
-        }
+        let here = is_offered_here(transfer);
+        change(&|offered| match offered.binary_search(&transfer.id) {
+            Err(at) if here => offered.insert(at, transfer.id),
+            Ok(at) if !here => drop(offered.remove(at)),
+            _ => {}
+        });
     });
     // A room that is joined again begins without any.
     Effect::new(move |_| {
         if transfers.list().with(Vec::is_empty) {
-            change(&BTreeSet::clear);
+            change(&Vec::clear);
         }
     });
     let few = Signal::derive(move || count.get() < 2);
@@ -94,7 +92,7 @@ fn Announcement() -> impl IntoView {
         }
     });
     view! {
-        <p class="visually-hidden" role="status" use:live=Signal::from(said)></p>
+        {spoken(said)}
     }
 }
 
@@ -159,8 +157,8 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
                 <span class="transfer-size">{words::size(size)}</span>
             </p>
             <p class="transfer-doing">
-                <span class="transfer-with" use:live=with></span>
-                <span class="transfer-state" use:live=text(words::chat::transfer)></span>
+                {live_span("transfer-with", with)}
+                {live_span("transfer-state", text(words::chat::transfer))}
                 <span class="transfer-part" translate="no" use:live=text(words::chat::part)></span>
             </p>
             <progress

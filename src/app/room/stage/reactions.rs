@@ -8,7 +8,7 @@ use leptos::web_sys::HtmlElement;
 
 use super::Places;
 use super::sky::{Flight, MAX_EACH, Sky};
-use crate::parts::{Icon, list, live, tint};
+use crate::parts::{Icon, list, spoken, tint};
 use crate::platform;
 use crate::room::{Profile, Shared};
 use crate::words::room::{EACH_REACTION, REACTIONS as HEADING, reacted};
@@ -90,7 +90,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         <ul class="reactions" aria-label=HEADING>
             {buttons}
         </ul>
-        <p class="visually-hidden" role="status" use:live=Signal::from(said)></p>
+        {spoken(said)}
     }
     .into_any()
 }

@@ -28,18 +28,20 @@ export const test = base.extend<{ join: Join }>({
   },
 });
 
-/** Pictures of 320 by 240: ten times three of them are sent, received and drawn by one machine. */
+/** Pictures of 320 by 240: ten times three of them are sent, received and drawn by one machine. Runs in the page. */
+export function smallPictures(): void {
+  const devices = navigator.mediaDevices;
+  if (!devices) return;
+  const ask = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = (constraints) => {
+    const video = constraints?.video;
+    if (typeof video === 'object') Object.assign(video, { width: 320, height: 240, frameRate: 10 });
+    return ask(constraints);
+  };
+}
+
 export async function small(context: BrowserContext): Promise<void> {
-  await context.addInitScript(() => {
-    const devices = navigator.mediaDevices;
-    if (!devices) return;
-    const ask = devices.getUserMedia.bind(devices);
-    devices.getUserMedia = (constraints) => {
-      const video = constraints?.video;
-      if (typeof video === 'object') Object.assign(video, { width: 320, height: 240, frameRate: 10 });
-      return ask(constraints);
-    };
-  });
+  await context.addInitScript(smallPictures);
 }
 
 /** A figure of the region of videos. */

@@ -4,8 +4,8 @@ import chromium from './chromium.js';
 export default defineConfig({
   testDir: '.',
   outputDir: './test-results',
-  // Needs the examples built: see examples.config.ts.
-  testIgnore: 'examples/**',
+  // They have configurations of their own: examples.config.ts, which needs the examples built, and firefox.config.ts.
+  testIgnore: ['examples/**', 'firefox.spec.ts'],
   // Each test has a server of its own, so files can run side by side.
   workers: 2,
   // What ends a test that hangs. On a machine that builds beside it, every step takes many times as long.

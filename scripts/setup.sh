@@ -119,13 +119,13 @@ fi
 
 # --- Tools from npm ---------------------------------------------------------------------------------------------------
 if [ -f node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ]; then
-  say "wasm-opt and Playwright are there"
+  say "wasm-opt, Playwright and puppeteer are there"
 else
-  say "installing wasm-opt (makes the release build small) and Playwright (end-to-end tests) by npm"
+  say "installing wasm-opt (makes the release build small), Playwright and puppeteer (end-to-end tests) by npm"
   npm ci --no-audit --no-fund --silent
 fi
 
-# --- A browser, for the tests -----------------------------------------------------------------------------------------
+# --- Browsers, for the tests ------------------------------------------------------------------------------------------
 if $with_tests; then
   playwright_chromium=$(node -p 'require("@playwright/test").chromium.executablePath()' 2>/dev/null || true)
   if [ -n "${CHROMIUM:-}" ] || [ -x /usr/bin/chromium ] || [ -x "$playwright_chromium" ]; then
@@ -145,6 +145,14 @@ if $with_tests; then
     apt_install chromium-driver
   else
     die "no chromedriver for the tests: get the one of your Chromium's version and put it on PATH"
+  fi
+  # A failed installation ends the subshell only: `make test` then skips the tests in Firefox.
+  if [ -n "$(node -p 'require("./end2end/firefox.js").executablePath ?? ""')" ]; then
+    say "a Firefox is there"
+  elif [ -x /usr/bin/apt-get ] && (apt_install firefox-esr); then
+    say "installed Debian's Firefox, for the tests of Firefox with itself and with Chromium"
+  else
+    say "going on without the tests in Firefox: $(node -p 'require("./end2end/firefox.js").missing')"
   fi
 fi
 say "done"

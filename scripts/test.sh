@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 export RUSTFLAGS="--cfg erase_components${RUSTFLAGS:+ $RUSTFLAGS}"
 target_dir=${CARGO_TARGET_DIR:-target}
 wasm=wasm32-unknown-unknown
-passed=0 failed=0 report=()
+passed=0 failed=0 skipped=0 report=()
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 # What is passed on to the end is no terminal any more.
@@ -24,6 +24,11 @@ step() {
     # The names of what failed once more at the end: all of the output is long.
     while read -r line; do report+=("        $line"); done < <(sed 's/\x1b\[[0-9;]*m//g' "$said" | grep -E '^ +\[|✘|panicked at|^error|^test .* FAILED' | tail -n 8 | cut -c 1-140)
   fi
+}
+
+skip() {
+  printf '\n=== %s\nskipped: %s\n' "$1" "$2"
+  skipped=$((skipped + 1)) report+=("skipped $1: $2")
 }
 
 lint() { cargo clippy --quiet "$@" -- -D warnings; }
@@ -65,6 +70,8 @@ build() { env -u RUSTFLAGS cargo leptos build; }
 # Of the style that has just been built, too: the newest, where older ones lie beside it.
 browsers() { node scripts/browsers.mjs "$(ls -t target/site/pkg/*.css | head -n 1)"; }
 end_to_end() { (cd end2end && npx playwright test); }
+firefox() { node -p "require('./end2end/firefox.js').$1 ?? ''"; }
+end_to_end_firefox() { (cd end2end && npx playwright test --config firefox.config.ts); }
 
 format() { cargo fmt --all --check && (cd fuzz && cargo fmt --check) && (cd bench/links && cargo fmt --check); }
 
@@ -76,6 +83,8 @@ step "test p2p: core, simulator" test_p2p
 step "build the server and the page" build
 step "browser versions" browsers
 step "end to end in Chromium" end_to_end
+if [ -n "$(firefox executablePath)" ]; then step "end to end in Firefox and Chromium" end_to_end_firefox
+else skip "end to end in Firefox and Chromium" "$(firefox missing)"; fi
 step "lint p2p for the browser" lint_p2p_wasm
 step "test p2p in Chromium" test_browser
 step "test hooks under server-side rendering, and their examples" test_hooks
@@ -87,5 +96,6 @@ step "examples" examples
 
 printf '\n'
 printf '%s\n' "${report[@]}"
-printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$skipped" = 0 ] && others="" || others=", $skipped skipped"
+printf '%d passed, %d failed%s\n' "$passed" "$failed" "$others"
 [ "$failed" = 0 ]

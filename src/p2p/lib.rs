@@ -96,7 +96,7 @@ pub use media::{
 };
 pub use options::{Options, Token};
 pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};
-pub use text::{is_hidden, without_hidden};
+pub use text::{is_hidden, look_of, without_hidden};
 pub use timer::{Time, Timings};
 pub use topic::{Topic, TopicError};
 pub use transfer::{Transfer, TransferError, TransferId, TransferState};

@@ -60,9 +60,9 @@ pub struct LinkReport {
     pub queued_bytes: usize,
     /// Which way the packets take, where the browser has said so.
     pub path: Option<LinkPath>,
-    /// How many ICE candidates this browser gathered in the last attempt that ended. None at all means that the browser,
-    /// or a policy, keeps the page from using UDP.
-    pub candidates: u32,
+    /// How many ICE candidates this browser gathered in the last attempt that ended; `None` if there was no such attempt, or
+    /// it made no description. Zero means that the browser, or a policy, keeps the page from using UDP.
+    pub candidates: Option<u32>,
     /// Why the last frame that ended the link was refused, if one did.
     #[serde(serialize_with = "as_text")]
     pub fault: Option<WireError>,
@@ -143,12 +143,17 @@ pub enum LinkChange {
     Overload,
     /// The member made more offers over its link than this page negotiates.
     TooManyOffers,
+    /// The browser refused to set a description of this side's or of the member's.
+    Refused,
 }
 
 impl LinkChange {
     /// The two pages could not talk: until they can, this says more than that another try came to nothing.
     pub(crate) fn is_misfit(self) -> bool {
-        matches!(self, Self::Version | Self::Lanes | Self::Protocol | Self::Overload | Self::TooManyOffers)
+        matches!(
+            self,
+            Self::Version | Self::Lanes | Self::Protocol | Self::Overload | Self::TooManyOffers | Self::Refused
+        )
     }
 }
 
@@ -171,6 +176,8 @@ pub enum Diagnosis {
     Overload,
     /// The member made more offers than this page negotiates.
     TooManyOffers,
+    /// The browser refuses the descriptions that a connection takes.
+    Refused,
     /// This browser gathered no ICE candidate: it, or a policy, keeps the page from using UDP.
     NoCandidates,
     /// The link is being mended.
@@ -207,7 +214,8 @@ impl RoomReport {
             (PeerState::Connected, _) => Diagnosis::Fine,
             _ if !matches!(self.status, Status::Connected) => Diagnosis::ServerUnreachable,
             _ if !link.listed => Diagnosis::Asleep,
-            (PeerState::Unreachable, _) if link.candidates == 0 => Diagnosis::NoCandidates,
+            (PeerState::Unreachable, LinkChange::Refused) => Diagnosis::Refused,
+            (PeerState::Unreachable, _) if link.candidates == Some(0) => Diagnosis::NoCandidates,
             (PeerState::Unreachable, _) if self.turn_servers == 0 => Diagnosis::NoRelay,
             (PeerState::Unreachable, _) => Diagnosis::NoWay,
             _ if link.connections > 0 => Diagnosis::Mending,

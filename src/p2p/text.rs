@@ -33,20 +33,59 @@ const ZWJ: char = '\u{200d}';
 /// assert_eq!(without_hidden("👩\u{200d}🚀 ❤\u{fe0f}"), "👩\u{200d}🚀 ❤\u{fe0f}");
 /// ```
 pub fn without_hidden(text: &str) -> String {
+    let is_joining = |c: char| matches!(c, ZWNJ | ZWJ | '\u{fe0e}' | '\u{fe0f}');
+    let rest: Vec<char> = text.chars().filter(|c| is_joining(*c) || !is_hidden(*c)).collect();
+    // The next character of each that is seen by itself, from the end.
+    let mut next = vec![None; rest.len()];
+    for at in (1..rest.len()).rev() {
+        next[at - 1] = if is_joining(rest[at]) { next[at] } else { Some(rest[at]) };
+    }
     let mut clean = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
+    for (c, next) in rest.into_iter().zip(next) {
         let before = clean.chars().next_back();
         let stays = match c {
-            ZWNJ | ZWJ => before.is_some_and(joins) && rest.peek().is_some_and(|next| joins(*next)),
+            ZWNJ | ZWJ => before.is_some_and(joins) && next.is_some_and(joins),
             '\u{fe0e}' | '\u{fe0f}' => before.is_some_and(|before| is_emoji(before) || "#*0123456789".contains(before)),
-            _ => !is_hidden(c),
+            _ => true,
         };
         if stays {
             clean.push(c);
         }
     }
     clean
+}
+
+/// Reduces a text to its look: two texts of one look can't be distinguished at a glance. It has neither hidden characters
+/// nor blanks, is in lower case, and in Unicode normalization form KC, in which wide and styled letters are plain ones.
+/// Letters of other scripts that look alike stay different.
+///
+/// ```
+/// use converge_p2p::look_of;
+///
+/// assert_eq!(look_of("Ａda \u{200b}L."), look_of("ada l."));
+/// ```
+pub fn look_of(text: &str) -> String {
+    let seen = |c: &char| !is_hidden(*c) && !c.is_whitespace();
+    normalized(text, Form::Kc).chars().filter(seen).flat_map(char::to_lowercase).collect()
+}
+
+/// A Unicode normalization form (UAX #15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    C,
+    Kc,
+}
+
+// The browser has the Unicode tables; on the host a crate brings them.
+#[cfg(target_family = "wasm")]
+pub(crate) fn normalized(text: &str, form: Form) -> String {
+    crate::browser::normalized(text, if form == Form::C { "NFC" } else { "NFKC" })
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn normalized(text: &str, form: Form) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    if form == Form::C { text.nfc().collect() } else { text.nfkc().collect() }
 }
 
 /// Whether a joiner beside this character can be seen: in scripts that join letters (Arabic to Tibetan), and in emoji.
@@ -78,6 +117,9 @@ mod tests {
             ("1\u{fe0f}\u{20e3} a\u{fe0f}", "1\u{fe0f}\u{20e3} a"),
             ("👨\u{200d}👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧"),
             ("👨\u{200d}", "👨"),
+            ("👨\u{200d}\u{fe0f}x", "👨\u{fe0f}x"),
+            ("م\u{200c}\u{61c}x", "مx"),
+            ("👩\u{fe0f}\u{200d}\u{200d}\u{fe0f}🚀", "👩\u{fe0f}\u{200d}🚀"),
             ("\u{200d}👨", "👨"),
             ("שלום 你好 Ω", "שלום 你好 Ω"),
         ] {

@@ -6,7 +6,7 @@ use converge_signal::TopicHash;
 use converge_signal::protocol::{MAX_TOPIC_BYTES, blind_topic};
 use thiserror::Error;
 
-use crate::text::without_hidden;
+use crate::text::{Form, normalized, without_hidden};
 
 /// The name of a room: 1 to 128 bytes of UTF-8 in Unicode normal form C, so that `é` typed on two keyboards is one
 /// room. It has no [hidden characters](crate::is_hidden): two names that look the same are the same.
@@ -42,13 +42,25 @@ impl Topic {
         if name.len() > MAX_TOPIC_BYTES * 4 {
             return Err(TopicError::TooLong { bytes: name.len() });
         }
-        let name = normalise(name);
+        let name = normalized(name, Form::C);
         match name.len() {
             0 => Err(TopicError::Empty),
             1..=MAX_TOPIC_BYTES if without_hidden(&name) != name => Err(TopicError::Hidden),
             1..=MAX_TOPIC_BYTES => Ok(Self(name)),
             bytes => Err(TopicError::TooLong { bytes }),
         }
+    }
+
+    /// The topic that a text names, as a person typed or pasted it: hidden characters and blanks around it are removed.
+    ///
+    /// # Errors
+    /// [`TopicError::Empty`] and [`TopicError::TooLong`] if what is left has 0 or more than 128 bytes.
+    pub fn cleaned(text: &str) -> Result<Self, TopicError> {
+        if text.len() > MAX_TOPIC_BYTES * 16 {
+            return Err(TopicError::TooLong { bytes: text.len() });
+        }
+        // Normalising first: a character that is taken apart may leave one hidden that was not.
+        Self::new(without_hidden(&normalized(text, Form::C)).trim())
     }
 
     /// The name.
@@ -72,18 +84,6 @@ impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Topic({:?})", self.0)
     }
-}
-
-// The browser has the Unicode tables; on the host a crate brings them.
-#[cfg(target_family = "wasm")]
-fn normalise(name: &str) -> String {
-    crate::browser::nfc(name)
-}
-
-#[cfg(not(target_family = "wasm"))]
-fn normalise(name: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    name.nfc().collect()
 }
 
 #[cfg(test)]
@@ -112,5 +112,12 @@ mod tests {
             assert_eq!(Topic::new(name), Err(TopicError::Hidden), "{name:?}");
         }
         assert!(Topic::new("a b 👩\u{200d}🚀").is_ok());
+        for name in
+            [" lob\u{200b}by\n", "👨\u{200d}\u{fe0f}x", "م\u{200c}\u{61c}x", "\u{2adc}\u{fe0f}", "e\u{200d}\u{301}"]
+        {
+            let Ok(topic) = Topic::cleaned(name) else { panic!("{name:?}") };
+            assert_eq!(Topic::cleaned(topic.as_str()), Ok(topic), "{name:?}");
+        }
+        assert_eq!(Topic::cleaned(" \u{202e} "), Err(TopicError::Empty));
     }
 }

@@ -1,11 +1,11 @@
 //! Asking the browser for cameras, microphones and screens.
 
-use js_sys::{Array, JSON, Promise, Reflect};
+use js_sys::{Array, JSON, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MediaStream;
 
-use super::ext::{MediaDevices, get, reason};
+use super::ext::{MediaDevices, get, promise, reason};
 use crate::media::{Device, MediaError, Source, StreamKind};
 
 /// What is asked for, as `MediaStreamConstraints`. A picture that is larger than a viewer shows costs all of them.
@@ -45,8 +45,8 @@ async fn ask(source: &Source) -> Result<MediaStream, MediaError> {
         // A phone's browser has no such function.
         _ => devices.get_display_media(&constraints(SCREEN, "video", source)),
     };
-    let opened: Promise = opened.map_err(|_| MediaError::Unsupported { kind })?;
-    let stream = JsFuture::from(opened).await.map_err(|error| refused(kind, &error))?;
+    let opened = opened.map_err(|_| MediaError::Unsupported { kind })?;
+    let stream = JsFuture::from(promise(Ok(opened))).await.map_err(|error| refused(kind, &error))?;
     stream.dyn_into().map_err(|_| MediaError::Unsupported { kind })
 }
 
@@ -82,7 +82,7 @@ fn refused(kind: StreamKind, error: &JsValue) -> MediaError {
 pub(super) async fn list() -> Result<Vec<Device>, MediaError> {
     let unsupported = |_| MediaError::Unsupported { kind: StreamKind::Other };
     let listed = devices()?.enumerate_devices().map_err(unsupported)?;
-    let listed = JsFuture::from(listed).await.map_err(|error| MediaError::Browser(reason(&error)))?;
+    let listed = JsFuture::from(promise(Ok(listed))).await.map_err(|error| MediaError::Browser(reason(&error)))?;
     let text = |device: &JsValue, name| get(device, name).and_then(|text| text.as_string()).unwrap_or_default();
     let device = |device: JsValue| {
         let kind = match text(&device, "kind").as_str() {

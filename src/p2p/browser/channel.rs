@@ -51,6 +51,7 @@ impl LaneChannel {
             }
         }
         let channel = connection.unchecked_ref::<Connection>().create_data_channel("converge", &init)?;
+        let channel: RtcDataChannel = channel.dyn_into()?;
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(if lane == Lane::BULK { LOW_WATER_BULK } else { LOW_WATER });
         Ok(Rc::new(Self { lane, channel, early: RefCell::default(), awaited: Cell::new(false) }))

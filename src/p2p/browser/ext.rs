@@ -3,8 +3,8 @@
 use js_sys::{AsyncIterator, JsString, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    Blob, EventTarget, MediaStreamTrack, RtcDataChannel, RtcDataChannelInit, RtcPeerConnection, RtcRtpTransceiver,
-    RtcRtpTransceiverInit,
+    Blob, EventTarget, MediaStreamTrack, RtcDataChannelInit, RtcIceCandidateInit, RtcPeerConnection, RtcRtpTransceiver,
+    RtcRtpTransceiverInit, RtcSessionDescriptionInit,
 };
 
 #[wasm_bindgen]
@@ -30,10 +30,25 @@ extern "C" {
 
     /// Makes the offer or answer that the connection's state calls for and sets it, all in one step.
     #[wasm_bindgen(method, catch, js_name = setLocalDescription)]
-    pub(super) fn set_local_description_by_state(this: &Connection) -> Result<Promise, JsValue>;
+    pub(super) fn set_local_description_by_state(this: &Connection) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = setRemoteDescription)]
+    pub(super) fn set_remote_description(
+        this: &Connection,
+        description: &RtcSessionDescriptionInit,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = addIceCandidate)]
+    pub(super) fn add_ice_candidate(this: &Connection, candidate: &RtcIceCandidateInit) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = close)]
+    fn try_close(this: &Connection) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = getStats)]
+    pub(super) fn get_stats(this: &Connection) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = createOffer)]
-    pub(super) fn create_offer(this: &Connection) -> Result<Promise, JsValue>;
+    pub(super) fn create_offer(this: &Connection) -> Result<JsValue, JsValue>;
 
     /// Throws once the connection is closed.
     #[wasm_bindgen(method, catch, js_name = addTransceiver)]
@@ -51,29 +66,32 @@ extern "C" {
         this: &Connection,
         label: &str,
         init: &RtcDataChannelInit,
-    ) -> Result<RtcDataChannel, JsValue>;
+    ) -> Result<JsValue, JsValue>;
 
     /// <https://developer.mozilla.org/docs/Web/API/RTCRtpSender>
     pub(super) type Sender;
 
-    #[wasm_bindgen(method, js_name = getParameters)]
-    pub(super) fn parameters(this: &Sender) -> JsValue;
+    #[wasm_bindgen(method, catch, js_name = getParameters)]
+    pub(super) fn parameters(this: &Sender) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(method, js_name = setParameters)]
-    pub(super) fn set_parameters(this: &Sender, parameters: &JsValue) -> Promise;
+    #[wasm_bindgen(method, catch, js_name = setParameters)]
+    pub(super) fn set_parameters(this: &Sender, parameters: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = replaceTrack)]
+    pub(super) fn replace_track(this: &Sender, track: Option<&MediaStreamTrack>) -> Result<JsValue, JsValue>;
 
     /// <https://developer.mozilla.org/docs/Web/API/MediaDevices>
     #[wasm_bindgen(extends = EventTarget)]
     pub(super) type MediaDevices;
 
     #[wasm_bindgen(method, catch, js_name = getUserMedia)]
-    pub(super) fn get_user_media(this: &MediaDevices, constraints: &JsValue) -> Result<Promise, JsValue>;
+    pub(super) fn get_user_media(this: &MediaDevices, constraints: &JsValue) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = getDisplayMedia)]
-    pub(super) fn get_display_media(this: &MediaDevices, constraints: &JsValue) -> Result<Promise, JsValue>;
+    pub(super) fn get_display_media(this: &MediaDevices, constraints: &JsValue) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = enumerateDevices)]
-    pub(super) fn enumerate_devices(this: &MediaDevices) -> Result<Promise, JsValue>;
+    pub(super) fn enumerate_devices(this: &MediaDevices) -> Result<JsValue, JsValue>;
 
     /// <https://developer.mozilla.org/docs/Web/API/NetworkInformation>
     #[wasm_bindgen(extends = EventTarget)]
@@ -121,6 +139,20 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     pub(super) fn abort(this: &Writable) -> Result<Promise, JsValue>;
+}
+
+/// Closes a connection. Where the browser refuses even that, there is nothing left to do.
+pub(super) fn close(connection: &RtcPeerConnection) {
+    let _ = connection.unchecked_ref::<Connection>().try_close();
+}
+
+/// The promise that a call returned, or one that is rejected with what the call threw. Extensions that forbid a call put
+/// something in its place that throws, or that returns nothing.
+pub(super) fn promise(returned: Result<JsValue, JsValue>) -> Promise {
+    match returned {
+        Ok(value) => Promise::resolve(&value),
+        Err(error) => Promise::reject(&error),
+    }
 }
 
 /// A property; none where it is missing, null or undefined.

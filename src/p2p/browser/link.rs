@@ -14,7 +14,7 @@ use web_sys::{
 };
 
 use super::channel::LaneChannel;
-use super::ext::{Connection, get};
+use super::ext::{Connection, close, get, promise};
 use super::listen::{Listener, Timeout};
 use super::prepared::{Prepared, configuration};
 use super::tracks::{Outgoing, Tracks};
@@ -189,7 +189,7 @@ impl Link {
         remote.set_sdp(text);
         let connection = self.connection.clone();
         // An own offer that is outstanding when another comes is rolled back by the browser.
-        let set = connection.set_remote_description(&remote);
+        let set = promise(connection.unchecked_ref::<Connection>().set_remote_description(&remote));
         // The browser does one after the other: there is no need to come back here in between, and no gap for an offer
         // of this side to slip into.
         let answer = (kind == RtcSdpType::Offer)
@@ -223,7 +223,7 @@ impl Link {
         let init = RtcIceCandidateInit::new(&candidate.candidate);
         init.set_sdp_mid(candidate.sdp_mid.as_deref());
         init.set_sdp_m_line_index(candidate.sdp_m_line_index);
-        let added = self.connection.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
+        let added = promise(self.connection.unchecked_ref::<Connection>().add_ice_candidate(&init));
         spawn_local(async move {
             // One bad candidate is no reason to give up the others; if none is good the attempt times out.
             let _ = JsFuture::from(added).await;
@@ -283,7 +283,7 @@ impl Link {
             if timeout.is_some() {
                 let _ = JsFuture::from(sent).await;
             }
-            connection.close();
+            close(&connection);
         });
     }
 }
@@ -291,7 +291,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         if !self.lingering {
-            self.connection.close();
+            close(&self.connection);
         }
     }
 }
@@ -312,7 +312,7 @@ impl<F: Fn(LinkEvent)> Teller<F> {
     /// The browser has refused a description. One that is refused later leaves the connection as it was.
     fn refused(&self) {
         if let Some(progress) = self.progress.upgrade() {
-            (self.on_event)(if progress.opened.get() { LinkEvent::Failed } else { LinkEvent::Closed });
+            (self.on_event)(if progress.opened.get() { LinkEvent::Failed } else { LinkEvent::Refused });
         }
     }
 
@@ -329,8 +329,7 @@ impl<F: Fn(LinkEvent)> Teller<F> {
 
 /// Makes the offer or answer that the connection's state calls for, and sets it.
 fn set_by_state(connection: &RtcPeerConnection) -> Promise {
-    let set = connection.unchecked_ref::<Connection>().set_local_description_by_state();
-    set.unwrap_or_else(|error| Promise::reject(&error))
+    promise(connection.unchecked_ref::<Connection>().set_local_description_by_state())
 }
 
 /// The text of this side's offer or answer, once it is set; none if by then it is another kind of description that

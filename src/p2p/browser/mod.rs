@@ -64,9 +64,9 @@ use crate::room::{Config, Input, RoomCore};
 use crate::timer::Time;
 use crate::topic::Topic;
 
-/// Unicode normal form C, by the browser's own tables.
-pub(crate) fn nfc(text: &str) -> String {
-    JsString::from(text).normalize("NFC").into()
+/// A Unicode normalization form of a text, by the browser's own tables.
+pub(crate) fn normalized(text: &str, form: &str) -> String {
+    JsString::from(text).normalize(form).into()
 }
 
 /// A joined room. Clones are handles to the same one.

@@ -44,7 +44,12 @@ impl Page {
         let mut listeners = vec![
             on(window, "online", |driver, _| pass(driver, Input::Online(true))),
             on(window, "offline", |driver, _| pass(driver, Input::Online(false))),
-            on(window, "pagehide", |driver, _| put_away(driver)),
+            // A script may dispatch one that is none, and the page stays.
+            on(window, "pagehide", |driver, event| {
+                if event.dyn_ref::<PageTransitionEvent>().is_some() {
+                    put_away(driver);
+                }
+            }),
             on(window, "pageshow", |driver, event| {
                 let persisted = event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted);
                 if persisted {

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RtcConfiguration, RtcIceServer, RtcPeerConnection, RtcSignalingState};
 
 use super::channel::LaneChannel;
-use super::ext::{Connection, get};
+use super::ext::{Connection, close, get, promise};
 use crate::lane::{Delivery, Lane};
 
 /// A connection that waits to be used: making one, its threads and its certificate takes a browser some ten
@@ -23,13 +23,14 @@ impl Prepared {
     pub(super) fn new(lanes: &[Delivery]) -> Result<Self, JsValue> {
         let connection = RtcPeerConnection::new()?;
         if !get(&connection, "setLocalDescription").is_some_and(|method| method.is_function()) {
+            close(&connection);
             return Err(JsValue::UNDEFINED);
         }
         let channels = (0..).zip(lanes).map(|(id, delivery)| LaneChannel::new(&connection, Lane(id), *delivery));
         match channels.collect() {
             Ok(channels) => Ok(Self(Some((connection, channels)))),
             Err(error) => {
-                connection.close();
+                close(&connection);
                 Err(error)
             }
         }
@@ -47,13 +48,14 @@ impl Prepared {
 
     /// Has the browser make an offer ahead of time. It is not used, but what it took, the certificate above all, is there
     /// when the real one is made.
+    ///
     /// Calls `refused` if the browser makes no offer.
     ///
     /// # Errors
     /// The browser's exception, if it throws in place of making one.
     pub(super) fn warm_up(self, refused: impl FnOnce() + 'static) -> Result<Self, JsValue> {
         if let Some((connection, _)) = &self.0 {
-            let offer = connection.unchecked_ref::<Connection>().create_offer()?;
+            let offer = promise(Ok(connection.unchecked_ref::<Connection>().create_offer()?));
             let connection = connection.clone();
             spawn_local(async move {
                 // One that was closed meanwhile fails too, which is no loss.
@@ -69,7 +71,7 @@ impl Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         if let Some((connection, _)) = self.0.take() {
-            connection.close();
+            close(&connection);
         }
     }
 }

@@ -5,12 +5,13 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::RtcPeerConnection;
 
-use super::ext::get;
+use super::ext::{Connection, get, promise};
 use crate::report::LinkPath;
 
 /// Which way packets take: the candidate pair that is in use.
 pub(super) async fn path(connection: &RtcPeerConnection) -> Option<LinkPath> {
-    let report: Map = JsFuture::from(connection.get_stats()).await.ok()?.unchecked_into();
+    let stats = promise(connection.unchecked_ref::<Connection>().get_stats());
+    let report: Map = JsFuture::from(stats).await.ok().filter(JsValue::is_object)?.unchecked_into();
     let mut by_transport = None;
     let mut by_flag = None;
     // An `RTCStatsReport` is read as a `Map` is.

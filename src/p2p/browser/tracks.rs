@@ -7,7 +7,7 @@ use web_sys::{
     RtcRtpTransceiverInit,
 };
 
-use super::ext::{Connection, Sender, get};
+use super::ext::{Connection, Sender, get, promise};
 
 /// A track that is to go over a link.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Tracks {
         for sender in &mut self.senders {
             if sender.track.is_some() && !wanted.iter().any(|outgoing| sender.is_for(outgoing)) {
                 sender.track = None;
-                settle(sender.transceiver.sender().replace_track(None));
+                replace(&sender.transceiver.sender(), None);
                 set_direction(&sender.transceiver, "inactive");
             }
         }
@@ -99,13 +99,17 @@ impl Sending {
             set_direction(&self.transceiver, "sendonly");
         }
         if self.track.as_ref() != Some(&track) {
-            settle(sender.replace_track(Some(&track)));
+            replace(&sender, Some(&track));
         }
         if self.bits != bits {
             limit(&sender, bits);
         }
         (self.track, self.bits) = (Some(track), bits);
     }
+}
+
+fn replace(sender: &RtcRtpSender, track: Option<&MediaStreamTrack>) {
+    settle(promise(sender.unchecked_ref::<Sender>().replace_track(track)));
 }
 
 fn set_direction(transceiver: &RtcRtpTransceiver, direction: &str) {
@@ -117,12 +121,12 @@ fn set_direction(transceiver: &RtcRtpTransceiver, direction: &str) {
 fn limit(sender: &RtcRtpSender, bits: Option<u32>) {
     let Some(bits) = bits else { return };
     let sender: &Sender = sender.unchecked_ref();
-    let parameters = sender.parameters();
+    let Ok(parameters) = sender.parameters() else { return };
     let encoding = get(&parameters, "encodings").map(|encodings| js_sys::Array::from(&encodings).get(0));
     let Some(encoding) = encoding.filter(JsValue::is_object) else { return };
     // Fails for what is no object.
     let _ = js_sys::Reflect::set(&encoding, &"maxBitrate".into(), &bits.into());
-    settle(sender.set_parameters(&parameters));
+    settle(promise(sender.set_parameters(&parameters)));
 }
 
 /// Lets a promise come to what it may: a sender whose link is being closed, or is of a kind that takes no parameters yet,

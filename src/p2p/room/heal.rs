@@ -233,7 +233,8 @@ impl RoomCore {
         match event {
             LinkEvent::LocalDescription(sdp) => {
                 let (Sdp::Offer(text) | Sdp::Answer(text)) = &sdp;
-                peer.gathering += u32::try_from(text.matches("a=candidate:").count()).unwrap_or(u32::MAX);
+                let found = u32::try_from(text.matches("a=candidate:").count()).unwrap_or(u32::MAX);
+                peer.gathering = Some(peer.gathering.unwrap_or_default().saturating_add(found));
                 let answer = matches!(sdp, Sdp::Answer(_));
                 if let Some(message) = link.talks.described(attempt, sdp) {
                     self.say(now, id, &message);
@@ -243,7 +244,7 @@ impl RoomCore {
                 }
             }
             LinkEvent::LocalCandidate(candidate) => {
-                peer.gathering = peer.gathering.saturating_add(1);
+                peer.gathering = Some(peer.gathering.unwrap_or_default().saturating_add(1));
                 let message = link.talks.found(attempt, candidate);
                 self.say(now, id, &message);
             }
@@ -287,8 +288,12 @@ impl RoomCore {
                 self.restart(now, id);
                 self.refresh(now, id);
             }
-            LinkEvent::Closed if link.is_open() => self.link_lost(now, id, LinkChange::Lost),
-            LinkEvent::Failed | LinkEvent::Closed => self.link_failed(now, id),
+            LinkEvent::Refused if !link.is_open() => {
+                self.changed(now, id, LinkChange::Refused);
+                self.link_failed(now, id);
+            }
+            LinkEvent::Refused | LinkEvent::Closed if link.is_open() => self.link_lost(now, id, LinkChange::Lost),
+            LinkEvent::Failed | LinkEvent::Refused | LinkEvent::Closed => self.link_failed(now, id),
         }
     }
 

@@ -101,6 +101,8 @@ pub enum LinkEvent {
     Recovered,
     /// ICE has given up (`failed`): only a restart can mend it.
     Failed,
+    /// The browser refused a description: this side's own, or the peer's. Nothing follows.
+    Refused,
     /// The connection or a data channel is closed. Nothing follows.
     Closed,
 }

@@ -75,9 +75,10 @@ pub(super) struct Peer {
     starts_since: Time,
     pub(super) change: LinkChange,
     pub(super) changed: Time,
-    /// ICE candidates that this side has gathered in the present attempt, and in the last that ended.
-    pub(super) gathering: u32,
-    gathered: u32,
+    /// ICE candidates that this side has gathered in the present attempt, and in the last that ended; `None` before it has
+    /// made a description.
+    pub(super) gathering: Option<u32>,
+    gathered: Option<u32>,
     /// Why the last frame that ended the link was refused.
     pub(super) fault: Option<WireError>,
     connections: u32,
@@ -112,8 +113,8 @@ impl Peer {
             starts_since: now,
             change: LinkChange::Met,
             changed: now,
-            gathering: 0,
-            gathered: 0,
+            gathering: None,
+            gathered: None,
             fault: None,
             connections: 0,
             sent_bytes: 0,

@@ -69,7 +69,10 @@ impl RoomCore {
             return self.network_changed(now);
         }
         // Some VPNs make browsers report this falsely: the server and the peers are asked, and an answer proves it wrong.
-        self.online = false;
+        // Repeated, it must not put the next try off.
+        if !std::mem::replace(&mut self.online, false) {
+            return;
+        }
         let probe = self.config.timings.probe;
         let slow = self.slow_retry();
         match &mut self.socket {

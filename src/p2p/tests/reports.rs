@@ -7,7 +7,7 @@ use converge_p2p::room::{Input, LinkEvent, Output, RoomCore};
 use converge_p2p::sim::{NodeId, Sim, config, entrance};
 use converge_p2p::wire::WireError;
 use converge_p2p::{
-    CloseReason, Diagnosis, Event, Identity, Lane, LinkReport, Payload, PeerId, Sdp, Status, Time, Timings,
+    CloseReason, Diagnosis, Event, Identity, Lane, LinkChange, LinkReport, Payload, PeerId, Sdp, Status, Time, Timings,
 };
 use converge_signal::protocol::Member;
 
@@ -152,16 +152,19 @@ fn link_to(core: &RoomCore, now: Time, peer: PeerId) -> (LinkReport, Diagnosis) 
 
 #[test]
 fn a_browser_that_may_not_use_udp_is_told_from_a_network_without_a_way() {
-    for (candidates, diagnosis) in [(0, Diagnosis::NoCandidates), (1, Diagnosis::NoRelay)] {
+    let cases = [(Some(0), Diagnosis::NoCandidates), (Some(1), Diagnosis::NoRelay), (None, Diagnosis::NoRelay)];
+    for (candidates, diagnosis) in cases {
         let (mut core, peer, link) = dialling();
-        let description = LinkEvent::LocalDescription(Sdp::Offer("v=0\r\n".into()));
-        tell(&mut core, Time::ZERO, Input::Link { link, event: description });
-        for _ in 0..candidates {
+        if candidates.is_some() {
+            let description = LinkEvent::LocalDescription(Sdp::Offer("v=0\r\n".into()));
+            tell(&mut core, Time::ZERO, Input::Link { link, event: description });
+        }
+        for _ in 0..candidates.unwrap_or_default() {
             let candidate = converge_p2p::Candidate { candidate: "c".into(), sdp_mid: None, sdp_m_line_index: None };
             tell(&mut core, Time::ZERO, Input::Link { link, event: LinkEvent::LocalCandidate(candidate) });
         }
         let (report, first) = link_to(&core, Time::ZERO, peer);
-        assert_eq!((report.candidates, first), (0, Diagnosis::Connecting), "nothing has ended yet");
+        assert_eq!((report.candidates, first), (None, Diagnosis::Connecting), "nothing has ended yet");
         let now = Time::ZERO + Timings::default().dial;
         tell(&mut core, now, Input::Timeout);
         let (report, told) = link_to(&core, now, peer);
@@ -179,6 +182,31 @@ fn the_report_says_what_was_wrong_with_a_frame() {
     assert_eq!((report.fault.clone(), diagnosis), (Some(WireError::Version { found: 9 }), Diagnosis::Version));
     let json = serde_json::to_value(&report).unwrap();
     assert!(json["fault"].as_str().unwrap().contains("version 9"), "{json}");
+}
+
+#[test]
+fn a_browser_that_refuses_a_description_is_reported_as_that() {
+    let (mut core, peer, link) = dialling();
+    tell(&mut core, Time::ZERO, Input::Link { link, event: LinkEvent::Refused });
+    let (report, diagnosis) = link_to(&core, Time::ZERO, peer);
+    assert_eq!((report.last_change, diagnosis), (LinkChange::Refused, Diagnosis::Refused));
+}
+
+/// A VPN that comes and goes reports it again and again.
+#[test]
+fn repeated_reports_of_no_network_do_not_put_the_next_try_off() {
+    let mut sim = Sim::new(1);
+    let a = sim.open();
+    sim.run_for(5 * S);
+    sim.stop_server();
+    sim.tell(a, Input::Online(false));
+    sim.run_for(20 * S);
+    sim.start_server();
+    for _ in 0..20 {
+        sim.tell(a, Input::Online(false));
+        sim.run_for(S);
+    }
+    assert_eq!(sim.core(a).status(), Status::Connected);
 }
 
 #[test]

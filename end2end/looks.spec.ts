@@ -39,6 +39,12 @@ test('two of one name, and one with a name of the page’s own, can be told apar
   await expect(ada.row(benId)).toContainText(`Dan (${benId.slice(0, 4)})`);
   await cleo.rename('Everyone');
   await expect.poll(options).toEqual(['Everyone', 'Dan', `Everyone (${cleoId.slice(0, 4)})`]);
+  // Another spelling, wide letters, and the very letters that tell another apart.
+  await cleo.rename('Ｄan');
+  await expect.poll(options).toEqual(['Everyone', `Dan (${benId.slice(0, 4)})`, `Ｄan (${cleoId.slice(0, 4)})`]);
+  await cleo.rename(`Dan (${benId.slice(0, 4)})`);
+  await expect.poll(options).toEqual(['Everyone', 'Dan', `Dan (${benId.slice(0, 4)}) (${cleoId.slice(0, 4)})`]);
+  await cleo.rename('Everyone');
   // The name that this person has themself.
   await ada.rename('Dan');
   await expect.poll(options).toContain(`Dan (${benId.slice(0, 4)})`);

@@ -31,6 +31,15 @@ const CHANGES: Record<string, () => void> = {
     heading?.prepend(font);
   },
   'a button taken out': () => document.querySelector('.reactions li')?.remove(),
+  'the island taken out': () => document.querySelector('leptos-island')?.remove(),
+  'the island doubled': () => {
+    const island = document.querySelector('leptos-island');
+    island?.after(island.cloneNode(true));
+  },
+  'the island unwrapped': () => {
+    const island = document.querySelector('leptos-island');
+    island?.replaceWith(...island.childNodes);
+  },
   'comments taken out': () => {
     const comments = document.createTreeWalker(document.body, NodeFilter.SHOW_COMMENT);
     const found: Node[] = [];
@@ -49,11 +58,16 @@ for (const [what, change] of Object.entries(CHANGES)) {
     await ada.field.fill('typed before');
     await ada.page.evaluate(change);
     arrive();
+    await expect(ada.main).toHaveCount(1);
     await ada.connected();
     await Promise.all([ada.sees(1), ben.sees(1)]);
+    // With the island its fields are gone, and what was typed.
+    const isGone = what === 'the island taken out';
+    if (isGone) await ada.rename('Ada');
     await expect(ben.row(await ada.id())).toContainText('Ada');
     // Moving a field takes the focus from it.
-    if (what !== 'a field put into another element') await expect(ada.field).toBeFocused();
+    if (!/put into|taken out|doubled|unwrapped/.test(what)) await expect(ada.field).toBeFocused();
+    if (isGone) await ada.field.fill('typed before');
     await ada.button('Send').click();
     await expect(ben.heard('typed before')).toHaveCount(1);
     await ben.say('and back');
@@ -62,6 +76,40 @@ for (const [what, change] of Object.entries(CHANGES)) {
     await ben.sees(0);
   });
 }
+
+test('a start page that something else changes before it comes to life works', async ({ server, visitor }) => {
+  const ada = await visitor();
+  const arrive = await holdProgram(ada);
+  await ada.page.goto(server.url, { waitUntil: 'commit' });
+  const field = ada.page.getByRole('textbox', { name: 'Room', exact: true });
+  await field.fill('typed before');
+  await ada.page.evaluate(() => {
+    for (const island of document.querySelectorAll('leptos-island')) island.prepend(document.createElement('x-manager'));
+  });
+  arrive();
+  await expect(ada.button('See two browsers meet')).toBeEnabled();
+  await expect(ada.button('Copy code')).toBeEnabled();
+  await expect(field).toHaveValue('typed before');
+  await ada.button('Theme').click();
+  await expect(ada.page.locator('html')).toHaveAttribute('data-theme', 'light');
+  await field.press('Enter');
+  await ada.connected();
+  await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('typed before');
+});
+
+test.describe('a page that something changes while the server is away', () => {
+  test.use({ mayComplain: [/Failed to (load resource|fetch)|ERR_CONNECTION_REFUSED/] });
+
+  test('says that something changed it', async ({ server, visitor }) => {
+    const ada = await visitor();
+    const arrive = await holdProgram(ada);
+    await ada.page.goto(`${server.url}/r/lobby`, { waitUntil: 'commit' });
+    await ada.page.route('**/r/lobby', (route) => route.abort());
+    await ada.page.evaluate(() => document.querySelector('#name')?.after(document.createElement('div')));
+    arrive();
+    await expect(ada.page.getByRole('alert').filter({ hasText: 'Something has changed this page' })).toBeVisible();
+  });
+});
 
 test.describe('an island whose properties were changed', () => {
   test.use({ mayComplain: [/panicked|unreachable|RuntimeError|props/] });
@@ -120,7 +168,7 @@ test('events that are not what their names say do nothing', async ({ person }) =
   await ada.page.evaluate(() => {
     const names = ['keydown', 'keyup', 'keypress', 'paste', 'copy', 'drop', 'dragenter', 'dragover', 'dragleave', 'dragstart', 'dragend', 'pointermove',
       'pointerdown', 'pointerleave', 'pointercancel', 'wheel', 'touchstart', 'input', 'change', 'scroll', 'blur', 'focus', 'compositionend',
-      'resize', 'message', 'storage', 'online', 'pageshow'];
+      'resize', 'message', 'storage', 'online', 'pageshow', 'pagehide', 'visibilitychange', 'freeze', 'resume', 'devicechange'];
     const targets: EventTarget[] = [window, document, ...document.querySelectorAll('*')];
     for (const target of targets) for (const name of names) target.dispatchEvent(new Event(name, { bubbles: true, cancelable: true }));
   });
@@ -214,6 +262,7 @@ const REFUSALS: Record<string, () => void> = {
   'makes no channels': () => { RTCPeerConnection.prototype.createDataChannel = () => { throw new Error('no'); }; },
   'makes no offers': () => { RTCPeerConnection.prototype.createOffer = () => { throw new Error('no'); }; },
   'refuses offers': () => { RTCPeerConnection.prototype.createOffer = () => Promise.reject(new Error('no')); },
+  'makes no channel at all': () => { RTCPeerConnection.prototype.createDataChannel = () => null as unknown as RTCDataChannel; },
   'sets no descriptions': () => Reflect.deleteProperty(RTCPeerConnection.prototype, 'setLocalDescription'),
 };
 
@@ -230,10 +279,30 @@ for (const [what, refuse] of Object.entries(REFUSALS)) {
       await expect(ada.main).toHaveAttribute('data-status', 'closed');
       await expect(ada.main).toHaveAttribute('data-reason', 'unsupported');
       const notice = ada.page.getByRole('alert').filter({ hasText: "This browser can't take part" });
-      await expect(notice).toContainText("doesn't let the page make direct connections (WebRTC)");
+      await expect(notice).toContainText('A room takes direct connections (WebRTC)');
       await expect(ada.button('Join again')).toBeHidden();
       await ben.sees(0);
     });
+  });
+}
+
+for (const method of ['setLocalDescription', 'setRemoteDescription', 'addIceCandidate', 'getStats', 'close', 'setConfiguration'] as const) {
+  test(`a browser whose ${method} throws does not stop the page`, async ({ server, visitor, person }) => {
+    const ben = await person('lobby');
+    const ada = await visitor();
+    await ada.context.addInitScript((method) => {
+      Object.assign(RTCPeerConnection.prototype, { [method]: () => { throw new Error('no'); } });
+    }, method);
+    await ada.enter(`${server.url}/r/lobby`);
+    await ada.button('Connection').click();
+    const panel = ada.page.getByRole('region', { name: 'Connection', exact: true });
+    const refused = method.endsWith('Description');
+    await expect(panel).toContainText(refused ? 'this browser refuses the connection to' : /Connected to|Being connected/);
+    await ada.button('Close').click();
+    await ada.field.fill('a draft');
+    await ada.button('Leave room').click();
+    await ben.sees(0);
+    await expect(ada.page.locator('html')).not.toHaveAttribute('data-broken', /.*/);
   });
 }
 

@@ -20,7 +20,7 @@ mod words;
 use leptos::prelude::*;
 use leptos_meta::*;
 use leptos_router::components::*;
-use leptos_router::path;
+use leptos_router::{SsrMode, path};
 
 use self::landing::Landing;
 use self::not_found::NotFound;
@@ -71,7 +71,8 @@ pub fn App() -> impl IntoView {
         <Meta name="description" content=words::page::DESCRIPTION/>
         <Router>
             <Routes fallback=NotFound>
-                <Route path=path!("/") view=Landing/>
+                // In one piece: a page that is put back as the server made it has no script that moves its parts.
+                <Route path=path!("/") view=Landing ssr=SsrMode::Async/>
                 <Route path=path!("/r/:topic") view=RoomPage/>
             </Routes>
         </Router>

@@ -78,5 +78,9 @@ mod tests {
             assert_eq!(redirected(path).as_deref(), to, "{path}");
         }
         assert_eq!(redirected(&format!("/r/{}", "x".repeat(200))), None);
+        for odd in ["👨\u{200d}\u{fe0f}x", "م\u{200c}\u{61c}x", "\u{2adc}\u{fe0f}", " e\u{200d}\u{301} "] {
+            let to = redirected(&room_path(odd)).unwrap_or_else(|| room_path(odd));
+            assert_eq!(redirected(&to), None, "{odd:?}: one redirect is enough");
+        }
     }
 }

@@ -118,7 +118,10 @@ async fn open_room(Query(query): Query<HashMap<String, String>>) -> Redirect {
 async fn one_address(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match converge_app::redirected(request.uri().path()).filter(|_| reads) {
-        Some(to) => Redirect::permanent(&to).into_response(),
+        Some(to) => {
+            let query = request.uri().query().filter(|_| !to.contains('?'));
+            Redirect::permanent(&query.map_or(to.clone(), |query| format!("{to}?{query}"))).into_response()
+        }
         None => next.run(request).await,
     }
 }
@@ -297,6 +300,7 @@ mod tests {
             ("/r/lobby/", "/r/lobby"),
             ("/r/lobby%20", "/r/lobby"),
             ("/r/a%0Ab", "/r/ab"),
+            ("/r/x/?y=1", "/r/x?y=1"),
             ("/r/%2e%2e", "/?topic=.."),
             ("/r/%ff", "/?topic=%EF%BF%BD"),
         ] {

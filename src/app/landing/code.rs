@@ -1,6 +1,6 @@
 //! A room's name, from what somebody typed or pasted, or from a path.
 
-use converge_p2p::{Topic, TopicError, without_hidden};
+use converge_p2p::{Topic, TopicError};
 
 use crate::words::landing::{LONG_NAME, NO_NAME, NO_PATH, NO_ROOM, NO_TEXT};
 
@@ -31,14 +31,14 @@ pub fn as_name(name: &str) -> Result<String, &'static str> {
     if name.contains(char::REPLACEMENT_CHARACTER) {
         return Err(NO_TEXT);
     }
-    match without_hidden(name).trim() {
+    let topic = Topic::cleaned(name).map_err(|error| match error {
+        TopicError::Empty => NO_NAME,
+        _ => LONG_NAME,
+    })?;
+    match topic.as_str() {
         // Browsers take these for directories, however they are written, and leave them out of a path.
         "." | ".." => Err(NO_PATH),
-        name => match Topic::new(name) {
-            Ok(topic) => Ok(topic.as_str().to_owned()),
-            Err(TopicError::Empty) => Err(NO_NAME),
-            Err(_) => Err(LONG_NAME),
-        },
+        name => Ok(name.to_owned()),
     }
 }
 

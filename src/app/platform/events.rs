@@ -1,7 +1,9 @@
 //! Reads events. Scripts and extensions dispatch events that are not what their names say (a `keydown` without a key). A
 //! getter that finds nothing throws through the handler, so each event is checked before it is read.
 
-use converge_p2p::LocalFile;
+use converge_p2p::{LocalFile, look_of};
+
+use crate::landing::decoded;
 
 pub(crate) use imp::{allow_drop, carries_files, checked, dropped, key, left_window, pasted, point, value};
 
@@ -32,7 +34,12 @@ pub(crate) struct Brought {
 #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser pastes"))]
 fn is_text(plain: &str, names: &[String]) -> bool {
     let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
-    let is_name = |line: &str| names.iter().any(|name| line.rsplit(['/', '\\']).next() == Some(name));
+    let is_name = |line: &str| {
+        // Some write addresses, whose names are encoded, and spell letters with accents in another way.
+        let line = line.strip_prefix("file://").and_then(decoded).unwrap_or_else(|| line.to_owned());
+        let last = look_of(line.rsplit(['/', '\\']).next().unwrap_or_default());
+        names.iter().any(|name| look_of(name) == last)
+    };
     lines.peek().is_some() && !lines.all(is_name)
 }
 
@@ -202,6 +209,7 @@ mod tests {
         assert!(!is_text("", &names(&["image.png"])), "a picture alone");
         assert!(!is_text(" \n", &names(&["image.png"])));
         assert!(!is_text("a.txt\n/home/ada/b.txt", &names(&["a.txt", "b.txt"])), "files of a file manager");
+        assert!(!is_text("file:///home/a/my%20pic.png\r\ncafe\u{301}.png", &names(&["my pic.png", "caf\u{e9}.png"])));
         assert!(is_text("a.txt and more", &names(&["a.txt"])));
         assert!(is_text("hello", &[]));
     }

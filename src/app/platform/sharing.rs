@@ -24,8 +24,10 @@ mod imp {
         let navigator = window()?.navigator();
         // Missing where the page came over plain http.
         let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok().filter(JsValue::is_object)?;
-        let clipboard: web_sys::Clipboard = clipboard.unchecked_into();
-        JsFuture::from(clipboard.write_text(text)).await.ok().map(drop)
+        // Extensions that forbid it have it throw.
+        let write: Function = Reflect::get(&clipboard, &"writeText".into()).ok()?.dyn_into().ok()?;
+        let written = write.call1(&clipboard, &text.into()).ok()?;
+        JsFuture::from(Promise::resolve(&written)).await.ok().map(drop)
     }
 
     /// The old way, which plain http still has.

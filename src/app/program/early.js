@@ -15,7 +15,7 @@
   } catch {}
   // A program that can't be loaded, or has crashed, can't report it itself.
   const failed = (error) => {
-    const alive = performance.getEntriesByName('hydrated').length;
+    const alive = dataset.alive === '';
     // Too old a browser can't parse it.
     if (!alive && error instanceof SyntaxError) dataset.broken ??= '';
     if (alive && error instanceof WebAssembly.RuntimeError) dataset.broken = 'crashed';

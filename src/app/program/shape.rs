@@ -8,21 +8,25 @@ const PRIME: u32 = 0x0100_0193;
 const BEGIN: &str = "<leptos-island";
 const END: &str = "</leptos-island>";
 
-/// Writes the shape of each island into its tag, as `data-shape`.
+/// Writes the shape of each island into its tag, as `data-shape`, and the names of all into that of the document, as
+/// `data-islands`.
 pub fn with_shapes(page: &str) -> String {
+    let mut names = Vec::new();
     let mut shaped = String::with_capacity(page.len() + 256);
     let mut rest = page;
     while let Some(at) = rest.find(BEGIN) {
         let tag = at + tag_length(&rest[at..]) - 1;
+        let name = rest[at..tag].split_once("data-component=\"").and_then(|(_, rest)| rest.split('"').next());
         let Some(length) = rest[tag..].find(END) else { break };
         let shape = shape(&rest[tag + 1..tag + length]);
+        names.push(name.unwrap_or_default());
         shaped.push_str(&rest[..tag]);
         shaped.push_str(&format!(" data-shape=\"{shape:x}\""));
         shaped.push_str(&rest[tag..tag + length + END.len()]);
         rest = &rest[tag + length + END.len()..];
     }
     shaped.push_str(rest);
-    shaped
+    shaped.replacen("<html", &format!("<html data-islands=\"{}\"", names.join(",")), 1)
 }
 
 /// The length of the tag that a text begins with, its attributes' quoted values included.
@@ -95,10 +99,11 @@ mod tests {
 
     #[test]
     fn each_island_gets_its_own_shape_and_the_rest_stays() {
-        let page = "<main><leptos-island data-props=\"{&quot;a&quot;:1}\"><p>x</p></leptos-island>-\
+        let page = "<html lang=\"en\"><main><leptos-island data-component=\"A\" data-props=\"{&quot;a&quot;:1}\"><p>x</p></leptos-island>-\
                     <leptos-island data-component=\"A>B\"><b></b></leptos-island></main>";
         let shaped = with_shapes(page);
         assert_eq!(shaped.matches("data-shape").count(), 2);
+        assert!(shaped.starts_with("<html data-islands=\"A,A>B\" lang="), "{shaped}");
         let at = |n: usize| shaped.split("data-shape=\"").nth(n).and_then(|rest| rest.split('"').next());
         assert_eq!(at(1), Some(format!("{:x}", shape("<p>x</p>")).as_str()));
         assert_eq!(at(2), Some(format!("{:x}", shape("<b></b>")).as_str()));

@@ -1,6 +1,7 @@
 async (script, wasm, urgent) => {
   const { dataset } = document.documentElement;
-  const islands = () => [...document.querySelectorAll('leptos-island')];
+  const islands = (root = document) => [...root.querySelectorAll('leptos-island')];
+  const names = (root) => islands(root).map((island) => island.dataset.component).join();
 
   /** The same as `shape` in shape.rs. */
   const shape = (island) => {
@@ -15,43 +16,70 @@ async (script, wasm, urgent) => {
     }
     return hash.toString(16);
   };
-  const isNew = performance.getEntriesByType('navigation')[0]?.type !== 'reload';
-  const isChanged = (island) => island.dataset.shape !== undefined && island.dataset.shape !== shape(island);
+  const isChanged = (island) => island.dataset.shape !== shape(island);
+  const isPageChanged = () => dataset.islands !== undefined && (dataset.islands !== names() || islands().some(isChanged));
 
   // Password managers, writing aids and translators put elements into pages; one that is parsed aside they leave alone.
   let page;
   const fetched = () =>
-    (page ??= fetch(location.href)
-      .then((response) => response.text())
+    (page ??= fetch(location.href, { signal: AbortSignal.timeout?.(10000) })
+      .then((response) => (response.ok ? response.text() : Promise.reject(new Error(response.statusText))))
       .then((html) => new DOMParser().parseFromString(html, 'text/html')));
 
-  /** Puts an island back as the server made it, with what was typed in it since. */
-  const restore = (island, { body }) => {
-    const { component } = island.dataset;
-    const fresh = document.importNode(body.querySelector(`leptos-island[data-component="${component}"]`), true);
+  /** Puts fresh nodes in the place of old ones, with what was typed since. */
+  const replace = (old, fresh, put) => {
     const { activeElement } = document;
-    island.replaceWith(fresh);
-    for (const old of island.querySelectorAll('input[id]:not([type=file]), textarea[id]')) {
-      const field = fresh.querySelector(`#${old.id}`);
+    const fields = [...old.querySelectorAll('input[id]:not([type=file]), textarea[id]')];
+    put();
+    for (const before of fields) {
+      const field = fresh.querySelector(`[id="${before.id}"]`);
       if (!field) continue;
-      field.value = old.value;
-      if (old !== activeElement) continue;
+      field.value = before.value;
+      if (before !== activeElement) continue;
       field.focus();
-      field.setSelectionRange(old.selectionStart, old.selectionEnd);
+      field.setSelectionRange(before.selectionStart, before.selectionEnd);
     }
   };
 
+  /** Puts the page, or the islands that something has changed, back as the server made them. */
+  const restore = ({ body }, all) => {
+    if (dataset.islands !== names()) {
+      const fresh = document.importNode(body, true);
+      return replace(document.body, fresh, () => document.body.replaceWith(fresh));
+    }
+    const made = islands(body);
+    islands().forEach((island, at) => {
+      if (!all && !isChanged(island)) return;
+      const fresh = document.importNode(made[at], true);
+      replace(island, fresh, () => island.replaceWith(fresh));
+    });
+  };
+
   /** Brings the page to life. From the last look at the markup to the end of this, nothing else runs. */
+  let changed = false;
   const start = async (source, isAgain) => {
     const program = await import(source);
     await program.default({ module_or_path: wasm });
-    const fresh = (isAgain || islands().some(isChanged)) && (await fetched());
+    changed = isAgain || isPageChanged();
+    const fresh = changed && (await fetched());
     program.hydrate();
-    for (const island of islands()) if (isAgain || isChanged(island)) restore(island, fresh);
+    if (fresh) restore(fresh, isAgain);
     // No island stands in another.
-    for (const island of islands()) program[island.dataset.component]?.(island);
+    for (const island of islands()) program[island.dataset.component](island);
     program.begin();
+    dataset.alive = '';
     performance.mark('hydrated');
+  };
+
+  /** Whether the program was missing because the server is of another build now, or was being restarted. */
+  const isReplaced = async () => {
+    for (const wait of [0, 1000, 3000, 6000]) {
+      await new Promise((done) => setTimeout(done, wait));
+      page = undefined;
+      const found = await fetched().catch(() => {});
+      if (found) return wait > 0 || !found.documentElement.innerHTML.includes(script);
+    }
+    return false;
   };
 
   if (!urgent) {
@@ -62,16 +90,18 @@ async (script, wasm, urgent) => {
   try {
     await start(script);
   } catch (error) {
-    const crashed = error instanceof WebAssembly.RuntimeError;
+    if (dataset.alive === '') return;
     console.warn(error);
+    const crashed = error instanceof WebAssembly.RuntimeError;
+    // One that was loaded again would be so without end.
+    const isNew = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
     try {
+      if (!crashed) throw error;
       // An instance that has crashed is of no more use. A script of another name is another instance of the program.
-      if (crashed) await start(`${script}#again`, true);
-      // A new build has taken the place of this page's program. A page that was loaded again would be so without end.
-      else if (isNew && !(await fetched()).documentElement.innerHTML.includes(script)) return location.reload();
-      else throw error;
+      await start(`${script}#again`, true);
     } catch {
-      dataset.broken = crashed ? 'changed' : '';
+      dataset.broken = changed ? 'changed' : '';
+      if (!changed && isNew && (await isReplaced())) location.reload();
       return;
     }
   }

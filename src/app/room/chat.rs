@@ -93,10 +93,13 @@ pub(super) fn Chat() -> impl IntoView {
 
     let (transfers, peers) = (use_transfers(), use_peers());
     let send = move |files: Vec<LocalFile>| send_files(transfers, peers, to.get_untracked(), problem, files);
-    let bring = move |brought: Brought| {
-        send(brought.files);
-        if let Some(folder) = brought.folders.first() {
-            problem.set(words::chat::folder(&words::isolated(without_hidden(folder))));
+    let bring = move |Brought { files, folders }: Brought| {
+        let sent = !files.is_empty();
+        send(files);
+        if !folders.is_empty() {
+            let names: Vec<String> = folders.iter().map(|folder| words::isolated(without_hidden(folder))).collect();
+            let failed = if sent { problem.get_untracked() } else { String::new() };
+            problem.set(format!("{failed} {}", words::chat::folders(&names)).trim().to_owned());
         }
     };
     // Files are taken from wherever people are used to put them; beside the chat too, where the browser would open them
@@ -119,7 +122,9 @@ pub(super) fn Chat() -> impl IntoView {
         };
         let listeners = [
             window_event_listener_untyped("dragstart", move |_| own.set_value(true)),
+            // Where what is dragged is removed meanwhile, no dragend follows; and while something is dragged, no pointer moves.
             window_event_listener_untyped("dragend", move |_| own.set_value(false)),
+            window_event_listener_untyped("pointermove", move |_| own.set_value(false)),
             on("dragenter", over),
             on("dragover", over),
             on("dragleave", |event, dropping| {

@@ -55,7 +55,7 @@ impl Profile {
         let name = profile.map(|profile| without_hidden(&profile.name)).unwrap_or_default();
         match name.trim() {
             "" => words::name_of(peer),
-            name => name.chars().take(MAX_NAME_CHARS).collect(),
+            name => name.chars().take(MAX_NAME_CHARS).collect::<String>().trim_end().to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Members' names, distinguished where two look the same.
 
 use converge_p2p::hooks::{use_presence, use_room};
-use converge_p2p::{Event, PROFILE, PeerId, is_hidden};
+use converge_p2p::{Event, PROFILE, PeerId, look_of};
 use leptos::prelude::*;
 
 use super::Profile;
@@ -86,7 +86,7 @@ impl Names {
 
     /// Takes note of a member's name, or that it has gone.
     fn called(self, peer: PeerId, name: Option<&str>) {
-        let look = name.map(look);
+        let look = name.map(look_of);
         let [lowered, raised] = self.0.try_update_value(|state| state.replace(peer, look)).unwrap_or_default();
         for (count, by) in [(lowered, -1), (raised, 1)] {
             if let Some(count) = count {
@@ -97,8 +97,8 @@ impl Names {
 
     /// Returns a name as this person sees it: with letters of the id if another member or the page itself uses that name.
     fn told_apart(self, peer: PeerId, name: String, count: impl Fn(&ArcRwSignal<u32>) -> u32) -> String {
-        let look = look(&name);
-        let is_own = RESERVED.iter().any(|reserved| self::look(reserved) == look);
+        let look = look_of(&name);
+        let is_own = is_told_apart(&name) || RESERVED.iter().any(|reserved| look_of(reserved) == look);
         let counted =
             self.0.try_with_value(|state| Some(state.counts[state.count_place(&look).ok()?].1.clone())).flatten();
         let doubled = counted.is_some_and(|counted| count(&counted) > 1);
@@ -119,9 +119,10 @@ impl Names {
 /// Names that the page itself uses.
 const RESERVED: [&str; 2] = [words::chat::EVERYONE, words::room::YOU];
 
-/// Reduces a name to its look: two names of one look can't be distinguished at a glance.
-fn look(name: &str) -> String {
-    name.chars().filter(|c| !is_hidden(*c) && !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+/// Whether a name ends as one that was told apart: another's could be copied.
+fn is_told_apart(name: &str) -> bool {
+    let letters = name.strip_suffix(')').and_then(|name| name.rsplit_once(" (")).map(|(_, letters)| letters);
+    letters.is_some_and(|letters| letters.len() == 4 && letters.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -152,6 +153,7 @@ mod tests {
             names.called(peers[1], None);
             assert_eq!(shown(peers[2], "BEN"), "BEN");
             assert_ne!(shown(peers[2], "everyone"), "everyone", "the page calls all of them so");
+            assert_ne!(shown(peers[2], "Ada (fsaz)"), "Ada (fsaz)", "what tells another apart can be copied");
             assert_eq!(names.0.with_value(|state| (state.looks.len(), state.counts.len())), (2, 2));
         });
     }

@@ -81,8 +81,11 @@ pub(crate) fn unreadable(name: &str) -> String {
 }
 
 /// Of folders among files.
-pub(crate) fn folder(name: &str) -> String {
-    format!("{name} is a folder: send its files, or pack it into one first.")
+pub(crate) fn folders(names: &[String]) -> String {
+    match names {
+        [name] => format!("{name} is a folder: send its files, or pack it into one first."),
+        names => format!("{} are folders: send their files, or pack them into one first.", names.join(", ")),
+    }
 }
 
 pub(crate) fn too_large(bytes: usize, limit: usize) -> String {

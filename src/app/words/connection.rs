@@ -108,11 +108,11 @@ pub(crate) fn server(status: Status) -> &'static str {
         Status::Connecting => "Not reached yet. Until it is, you can't meet anybody. It is being tried.",
         Status::Reconnecting => {
             "The server is unreachable. The people you are connected to still hear you; new ones can't join, and a link \
-             that is lost can't be made anew. It is tried again by itself: if that lasts, look at this device's network."
+             that is lost can't be made again. It is tried again by itself: if that lasts, look at this device's network."
         }
         Status::Offline => {
-            "This device has no network, says the browser. What you send waits. Look at Wi-Fi or the cable; everything \
-             comes back by itself when the network does."
+            "This device has no network, the browser reports, and nothing is heard. What you send waits. Look at Wi-Fi or \
+             the cable; everything comes back by itself when the network does."
         }
         Status::Closed(_) => "You are not in the room. Join again to meet the others.",
     }
@@ -129,7 +129,7 @@ pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
         ),
         Diagnosis::Offline => {
             "This device has no network, so nothing gets through. What you send waits. Look at Wi-Fi \
-             or the cable; the link mends itself when the network is back."
+             or the cable; the link recovers by itself when the network is back."
                 .to_owned()
         }
         Diagnosis::Version => format!(
@@ -147,6 +147,11 @@ pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
         Diagnosis::TooManyOffers => format!(
             "Not connected: {name}'s page asked to negotiate the link again and again, so this one has closed it. The others \
              are not affected. It is tried again by itself in a while."
+        ),
+        Diagnosis::Refused => format!(
+            "Not connected: this browser refuses the connection to {name}. An extension or a setting may interfere with \
+             WebRTC here, or {name}'s page offers what this browser does not know. It is tried again from time to time. \
+             Load both pages again without extensions, or try another browser."
         ),
         Diagnosis::NoCandidates => format!(
             "Not connected: this browser gathers no address that {name} could connect to. A setting, an extension or a \
@@ -250,6 +255,7 @@ fn change(change: LinkChange) -> &'static str {
         LinkChange::Protocol => "the protocol was broken",
         LinkChange::Overload => "too much came at once",
         LinkChange::TooManyOffers => "too many offers came",
+        LinkChange::Refused => "the browser refused the connection",
         _ => "something new",
     }
 }

@@ -142,9 +142,9 @@ pub(crate) fn closed_meaning(reason: CloseReason) -> Option<&'static str> {
             "The same tab joined again, and that one is connected now. Join here to take its place."
         }
         CloseReason::Unsupported => {
-            "This browser doesn't let the page make direct connections (WebRTC): a setting, an extension or a policy of this \
-             device switches them off, or the browser is too old for them. Allow them and load the page again, or use \
-             another browser."
+            "A room takes direct connections (WebRTC), WebSockets and random keys. A setting, an extension or a policy of this \
+             device keeps one of them from this page, or the browser is too old for it. Allow it and load the page again, \
+             or use another browser."
         }
         CloseReason::Version => "It doesn't speak the server's version of the protocol. Load the page again.",
         CloseReason::Denied => {

@@ -69,7 +69,7 @@ struct Receiver {
 /// How far a message has come.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Progress {
-    /// Receivers that have not reported showing it.
+    /// Receivers that have not reported showing it, in the order of ids.
     waiting: Vec<Receiver>,
     shown: usize,
     /// Receivers that left after it had arrived and before they reported showing it.
@@ -96,22 +96,24 @@ impl Progress {
         words::chat::shown(self.shown, self.missing() + self.arrived() + self.lost.len())
     }
 
-    /// A receiver shows the message. Returns `false` if it was not sent there, or the receiver has already reported it.
-    fn shown(&mut self, peer: PeerId) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|receiver| receiver.peer != peer);
-        let shown = self.waiting.len() < before;
-        self.shown += usize::from(shown);
-        shown
+    fn receiver(&self, peer: PeerId) -> Option<usize> {
+        self.waiting.binary_search_by(|receiver| receiver.peer.cmp(&peer)).ok()
     }
 
-    /// The link to a receiver has acknowledged every message up to a number.
-    fn acknowledged(&mut self, peer: PeerId, up_to: u64) -> bool {
-        let mut changed = false;
-        for receiver in self.waiting.iter_mut().filter(|receiver| receiver.peer == peer && receiver.number <= up_to) {
-            changed |= !std::mem::replace(&mut receiver.arrived, true);
-        }
-        changed
+    /// A receiver shows the message. Returns `false` if it was not sent there, or the receiver has already reported it.
+    fn shown(&mut self, peer: PeerId) -> bool {
+        let Some(at) = self.receiver(peer) else { return false };
+        self.waiting.remove(at);
+        self.shown += 1;
+        true
+    }
+
+    /// The link to a receiver has acknowledged every message up to a number. Returns `Some(false)` if it had acknowledged
+    /// this one before, and `None` if that says nothing about this one.
+    fn acknowledged(&mut self, peer: PeerId, up_to: u64) -> Option<bool> {
+        let at = self.receiver(peer)?;
+        let receiver = self.waiting.get_mut(at).filter(|receiver| receiver.number <= up_to)?;
+        Some(!std::mem::replace(&mut receiver.arrived, true))
     }
 
     /// A receiver's messages up to a number are settled: those that have not arrived are lost.
@@ -134,21 +136,37 @@ impl Deliveries {
         let deliveries =
             Self { state: StoredValue::new(State::default()), seen: use_channel::<Seen>("chat-seen"), room };
         deliveries.seen.on_message(move |seen| {
-            for id in seen.value.ids.into_iter().take(MAX_WAITING) {
-                deliveries.update(|waiting| waiting.id == id && waiting.progress.shown(seen.from));
-            }
+            let ids = seen.value.ids;
+            deliveries.update(|waiting, changed| {
+                for id in ids.into_iter().take(MAX_WAITING) {
+                    if let Ok(at) = waiting.binary_search_by(|message| message.id.cmp(&id))
+                        && waiting[at].progress.shown(seen.from)
+                    {
+                        changed.push(at);
+                    }
+                }
+            });
         });
         room.on_event(move |event| match event {
             Event::Acknowledged { peer, lane: Lane::RELIABLE, up_to } => {
-                deliveries.update(|waiting| waiting.progress.acknowledged(*peer, *up_to));
+                deliveries.update(|waiting, changed| {
+                    for (at, message) in waiting.iter_mut().enumerate().rev() {
+                        match message.progress.acknowledged(*peer, *up_to) {
+                            Some(true) => changed.push(at),
+                            // So were all that are older.
+                            Some(false) => break,
+                            None => {}
+                        }
+                    }
+                });
             }
             Event::Undelivered { peer, .. } => {
                 // Messages sent since then are not affected.
                 let settled =
                     room.client().and_then(|client| client.settled(*peer, Lane::RELIABLE)).unwrap_or(u64::MAX);
-                deliveries.update(|waiting| waiting.progress.gone(*peer, settled));
+                deliveries.gone(*peer, settled);
             }
-            Event::PeerLeft { peer, .. } => deliveries.update(|waiting| waiting.progress.gone(*peer, u64::MAX)),
+            Event::PeerLeft { peer, .. } => deliveries.gone(*peer, u64::MAX),
             _ => {}
         });
         deliveries
@@ -172,7 +190,9 @@ impl Deliveries {
             let number = client.as_ref().and_then(|client| client.accepted(peer, Lane::RELIABLE)).unwrap_or_default();
             Receiver { peer, name, number, arrived: false }
         };
-        let progress = Progress { waiting: to.into_iter().map(receiver).collect(), ..Progress::default() };
+        let mut waiting: Vec<Receiver> = to.into_iter().map(receiver).collect();
+        waiting.sort_by(|one, other| one.peer.cmp(&other.peer));
+        let progress = Progress { waiting, ..Progress::default() };
         let said = Delivery { arrived: RwSignal::new(progress.words()), shown: RwSignal::new(progress.shown_words()) };
         self.state.try_update_value(|state| {
             if state.waiting.len() >= MAX_WAITING {
@@ -211,18 +231,32 @@ impl Deliveries {
         }
     }
 
-    /// Changes what is waited for, and says so where that is true.
-    fn update(self, mut change: impl FnMut(&mut Waiting) -> bool) {
-        let changed = self.state.try_update_value(|state| {
-            let mut changed = Vec::new();
-            for waiting in &mut state.waiting {
-                if change(waiting) {
-                    let Delivery { arrived, shown } = waiting.said;
-                    changed.extend([(arrived, waiting.progress.words()), (shown, waiting.progress.shown_words())]);
+    /// A receiver has left, or its messages up to a number are given up.
+    fn gone(self, peer: PeerId, up_to: u64) {
+        self.update(|waiting, changed| {
+            for (at, message) in waiting.iter_mut().enumerate() {
+                if message.progress.gone(peer, up_to) {
+                    changed.push(at);
                 }
             }
+        });
+    }
+
+    /// Changes messages, which are in the order of ids, and updates the texts of those whose places are noted.
+    fn update(self, change: impl FnOnce(&mut [Waiting], &mut Vec<usize>)) {
+        let changed = self.state.try_update_value(|state| {
+            let mut changed = Vec::new();
+            change(&mut state.waiting, &mut changed);
+            if changed.is_empty() {
+                return Vec::new();
+            }
+            let texts = changed.into_iter().flat_map(|at| {
+                let Waiting { said: Delivery { arrived, shown }, progress, .. } = &state.waiting[at];
+                [(*arrived, progress.words()), (*shown, progress.shown_words())]
+            });
+            let texts: Vec<_> = texts.collect();
             state.waiting.retain(|waiting| !waiting.progress.waiting.is_empty());
-            changed
+            texts
         });
         for (said, words) in changed.unwrap_or_default() {
             if said.try_with_untracked(|said| *said != words) == Some(true) {
@@ -257,8 +291,8 @@ mod tests {
 
         let mut one = to(&["Ada"]);
         assert_eq!(one.words(), "Sending…");
-        assert!(!one.acknowledged(peer(1), 4) && !one.acknowledged(peer(9), 5));
-        assert!(one.acknowledged(peer(1), 5) && !one.acknowledged(peer(1), 6));
+        assert_eq!((one.acknowledged(peer(1), 4), one.acknowledged(peer(9), 5)), (None, None));
+        assert_eq!((one.acknowledged(peer(1), 5), one.acknowledged(peer(1), 6)), (Some(true), Some(false)));
         assert_eq!(one.words(), "Delivered");
 
         let mut three = to(&["Ada", "Ben", "Cleo"]);

@@ -8,7 +8,7 @@ export default defineConfig({
   testIgnore: ['examples/**', 'firefox.spec.ts'],
   // Each test has a server of its own, so files can run side by side.
   workers: 2,
-  // What ends a test that hangs. On a machine that builds beside it, every step takes many times as long.
+  // Ends a test that hangs. On a machine that builds beside it, every step takes many times as long.
   timeout: 240_000,
   expect: { timeout: 60_000 },
   forbidOnly: !!process.env.CI,

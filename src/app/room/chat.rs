@@ -122,7 +122,7 @@ pub(super) fn Chat() -> impl IntoView {
         };
         let listeners = [
             window_event_listener_untyped("dragstart", move |_| own.set_value(true)),
-            // Where what is dragged is removed meanwhile, no dragend follows; and while something is dragged, no pointer moves.
+            // A dragged element that is removed gets no dragend. No pointer moves while something is dragged.
             window_event_listener_untyped("dragend", move |_| own.set_value(false)),
             window_event_listener_untyped("pointermove", move |_| own.set_value(false)),
             on("dragenter", over),

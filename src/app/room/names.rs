@@ -20,7 +20,7 @@ struct State {
 }
 
 impl State {
-    /// Where a member's look is, or belongs.
+    /// Returns the place of a member's look, or the place it belongs to.
     fn place(&self, peer: PeerId) -> Result<usize, usize> {
         self.looks.binary_search_by(|(other, _)| other.cmp(&peer))
     }

@@ -44,7 +44,7 @@ impl Page {
         let mut listeners = vec![
             on(window, "online", |driver, _| pass(driver, Input::Online(true))),
             on(window, "offline", |driver, _| pass(driver, Input::Online(false))),
-            // A script may dispatch one that is none, and the page stays.
+            // A script may dispatch an event of that name while the page stays.
             on(window, "pagehide", |driver, event| {
                 if event.dyn_ref::<PageTransitionEvent>().is_some() {
                     put_away(driver);

@@ -84,11 +84,12 @@ mod imp {
         }
     }
 
-    /// Whether a key is meant for what has the focus: a field, or something in a dialog.
+    /// Whether a key is meant for what has the focus: a field, or something in an open dialog. The focus leaves a dialog a
+    /// moment after it is closed.
     pub(crate) fn is_typing(event: &web_sys::Event) -> bool {
         let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         let taken = |element: web_sys::Element| {
-            element.closest("input, textarea, select, dialog, [contenteditable]").ok().flatten().is_some()
+            element.closest("input, textarea, select, dialog[open], [contenteditable]").ok().flatten().is_some()
         };
         element.is_some_and(taken)
     }

@@ -191,7 +191,7 @@ impl Deliveries {
             Receiver { peer, name, number, arrived: false }
         };
         let mut waiting: Vec<Receiver> = to.into_iter().map(receiver).collect();
-        waiting.sort_by(|one, other| one.peer.cmp(&other.peer));
+        waiting.sort_by_key(|receiver| receiver.peer);
         let progress = Progress { waiting, ..Progress::default() };
         let said = Delivery { arrived: RwSignal::new(progress.words()), shown: RwSignal::new(progress.shown_words()) };
         self.state.try_update_value(|state| {

@@ -115,6 +115,7 @@ test('a room is joined by its name or by its link', async ({ server, visitor }) 
   await code.fill('lobby');
   await code.press('Enter');
   await expect(ada.page).toHaveURL(`${server.url}/r/lobby`);
+  await ada.connected();
 });
 
 test('the example is copied', async ({ server, visitor }) => {

@@ -85,6 +85,8 @@ test('a room has one address, and a name that can’t be one is refused in words
   const ada = await visitor();
   await ada.page.goto(server.url);
   const field = ada.page.getByRole('textbox', { name: 'Room', exact: true });
+  // Before the page is alive the server refuses, and takes nothing back while somebody types.
+  await expect(ada.button('See two browsers meet')).toBeEnabled();
   for (const name of ['..', '.', ' .\u200b. ']) {
     await field.fill(name);
     await ada.button('Open room').click();

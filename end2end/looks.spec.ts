@@ -22,6 +22,7 @@ test('a name without anything to see is the key’s, and one that turns text aro
   await expect(ada.field).toHaveAttribute('placeholder', 'Only Evil will get this');
   // Wherever it stands, it is kept apart from what is around it, and left alone by translators.
   await ben.say('hello');
+  await expect(ada.heard('hello')).toHaveCount(1);
   for (const place of ['.person-name', '.message-name', '.cursor-name']) {
     expect(await ada.page.locator(place).evaluateAll((all) => all.every((one) => one.matches('bdi[translate=no]')))).toBe(true);
   }
@@ -112,8 +113,10 @@ test('a message from right to left is laid out so, and so is the field', async (
   await ada.field.fill('שלום, מה שלומך?');
   expect(await ada.field.evaluate(direction)).toBe('rtl');
   await ada.say('שלום, מה שלומך?');
+  await expect(ben.messages.locator('.message-text')).toHaveCount(1);
   expect(await ben.messages.locator('.message-text').evaluate(direction)).toBe('rtl');
   await ada.say('hello');
+  await expect(ben.messages.locator('.message-text')).toHaveCount(2);
   expect(await ben.messages.locator('.message-text').last().evaluate(direction)).toBe('ltr');
   expect(await ada.field.evaluate(direction)).toBe('ltr');
 });

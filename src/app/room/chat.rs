@@ -71,9 +71,9 @@ pub(super) fn Chat() -> impl IntoView {
             stalled.set_value(Some((*peer, text.clone())));
             problem.set(text);
         }
-        RoomEvent::PeerConnected { peer } => mended(stalled, *peer, problem),
+        RoomEvent::PeerConnected { peer } => take_back(stalled, *peer, problem),
         RoomEvent::ActivityChanged { peer, activity } if *activity != Activity::Stale => {
-            mended(stalled, *peer, problem)
+            take_back(stalled, *peer, problem)
         }
         // It may come back with another page.
         RoomEvent::PeerLeft { peer, .. } => {
@@ -162,8 +162,8 @@ pub(super) fn Chat() -> impl IntoView {
     .into_any()
 }
 
-/// Takes back that nothing gets through to somebody, if that is what is still said.
-fn mended(stalled: StoredValue<Option<(PeerId, String)>>, peer: PeerId, problem: RwSignal<String>) {
+/// Clears the notice that nothing reaches `peer`, if it is still shown.
+fn take_back(stalled: StoredValue<Option<(PeerId, String)>>, peer: PeerId, problem: RwSignal<String>) {
     let said = stalled.try_update_value(|stalled| stalled.take_if(|(whom, _)| *whom == peer)).flatten();
     if let Some((_, text)) = said
         && problem.with_untracked(|problem| *problem == text)

@@ -50,7 +50,7 @@ pub(super) struct Place {
     source: Option<Source>,
 }
 
-/// What one socket may send. Reads the operating system's clock, which keeps no state: governor's default is a calibrated
+/// The limits of one socket. Reads the operating system's clock, which keeps no state: governor's default is a calibrated
 /// clock of some fifty bytes, and each socket has two buckets.
 pub(super) struct Rates<C: Clock = MonotonicClock> {
     frames: Bucket<C>,

@@ -42,8 +42,6 @@ test('a room without a name is refused in words, and the next try works', async 
 });
 
 test.describe('without JavaScript', () => {
-  test.use({ mayComplain: [/was preloaded using link preload but not used/] });
-
   test('the form works and the room says what it needs', async ({ server, visitor }) => {
     const ada = await visitor({ javaScriptEnabled: false });
     await ada.page.goto(server.url);

@@ -215,10 +215,12 @@ export class FirefoxPerson implements Member {
 
   async duplicate(): Promise<FirefoxPerson> {
     const opened = new Promise<Page | null>((resolve) => this.page.once('popup', resolve));
-    await this.page.evaluate(() => void window.open(location.href));
+    // Without an address: a page that loads while the driver attaches to its tab may be one that the driver never sees.
+    await this.page.evaluate(() => void window.open());
     const page = await opened;
     if (!page) throw new Error('the tab was closed while it opened');
-    return new FirefoxPerson(page, this.downloads).connected();
+    expect(await page.evaluate(() => sessionStorage.length), 'the copy has what the tab remembers').toBeGreaterThan(0);
+    return new FirefoxPerson(page, this.downloads).enter(this.page.url());
   }
 
   /** Selects the receiver of the next message or file. */

@@ -25,6 +25,7 @@ use crate::lane::Lane;
 use crate::media::{Device, MediaError, Source, Stream, StreamId};
 use crate::options::Options;
 use crate::report::{LinkReport, RoomReport};
+use crate::room::Sent;
 use crate::transfer::{Transfer, TransferId};
 
 /// The presence slot that [`Client::update_presence`] writes.
@@ -128,10 +129,11 @@ impl Client {
 
     /// Sends a value, as JSON, to every member; those whose link isn't open yet get it when it is.
     ///
+    /// Returns [`Sent`], which names the members for whom too much waits already: they don't get it.
+    ///
     /// # Errors
-    /// If the value is too large, the room isn't joined, or too much waits for some members already: those won't
-    /// get it, the others will.
-    pub fn broadcast<T: Serialize + ?Sized>(&self, channel: &str, value: &T) -> Result<(), SendError> {
+    /// If the value is too large, the room isn't joined, or too much waits for every member.
+    pub fn broadcast<T: Serialize + ?Sized>(&self, channel: &str, value: &T) -> Result<Sent, SendError> {
         self.driver.broadcast(Lane::RELIABLE, channel, &Payload::json(value)?)
     }
 

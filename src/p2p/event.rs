@@ -8,7 +8,7 @@ use crate::codec::Payload;
 use crate::error::RequestError;
 use crate::lane::Lane;
 use crate::media::StreamKind;
-use crate::transfer::Transfer;
+use crate::transfer::{Transfer, TransferId};
 
 /// How the room is doing, as far as meeting people goes. Open links live on in every state but `Closed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -141,7 +141,7 @@ pub enum DisconnectReason {
     Lanes,
     /// The peer sent what no converge peer sends.
     Protocol,
-    /// All peers together sent more at once than this page can hold.
+    /// The peer sent more than this page takes: it ignored its credit, or exceeded the bound of something costly.
     Overload,
     /// The peer made more offers over its link than this page negotiates.
     TooManyOffers,
@@ -255,6 +255,11 @@ pub enum Event {
     },
     /// A transfer appeared, moved on or ended.
     Transfer(Transfer),
+    /// A transfer that was over is forgotten, for there are many newer ones: its row may go. Never one whose file was received.
+    TransferForgotten {
+        /// Which.
+        transfer: TransferId,
+    },
     /// What a member shares has changed, or how much of it has arrived, or whether it is muted: see
     /// [`Client::streams`](crate::Client::streams). Also of this peer itself.
     StreamsChanged {
@@ -262,7 +267,7 @@ pub enum Event {
         peer: PeerId,
     },
     /// Nothing that waits for a member has moved for [`Timings::stall`](crate::Timings::stall). It goes on waiting until
-    /// the link is mended or the member has gone.
+    /// the link is mended or the member has gone; if the link passes pings and senders wait for it, the link is closed.
     Stalled {
         /// Who.
         peer: PeerId,

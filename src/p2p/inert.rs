@@ -15,6 +15,7 @@ use crate::lane::Lane;
 use crate::media::{Device, MediaError, Source, Stream, StreamId};
 use crate::options::Options;
 use crate::report::RoomReport;
+use crate::room::Sent;
 use crate::topic::Topic;
 use crate::transfer::{Transfer, TransferId};
 
@@ -84,7 +85,7 @@ impl Driver {
         Activity::Stale
     }
 
-    pub(crate) fn broadcast(&self, _lane: Lane, _channel: &str, _payload: &Payload) -> Result<(), SendError> {
+    pub(crate) fn broadcast(&self, _lane: Lane, _channel: &str, _payload: &Payload) -> Result<Sent, SendError> {
         Err(SendError::NotJoined)
     }
 

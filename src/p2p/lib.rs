@@ -96,6 +96,7 @@ pub use media::{
 };
 pub use options::{Options, Token};
 pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};
+pub use room::Sent;
 pub use text::{is_hidden, look_of, without_hidden};
 pub use timer::{Time, Timings};
 pub use topic::{Topic, TopicError};

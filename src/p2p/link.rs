@@ -1,11 +1,15 @@
 //! One connection to one peer: from the offer to its end.
 
+mod backlog;
+mod candidate;
 mod liveness;
 mod talks;
 
 use converge_signal::Incarnation;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::backlog::{Backlog, Entry, Load};
+pub(crate) use self::candidate::clean;
 pub(crate) use self::liveness::{Liveness, Pulse};
 pub(crate) use self::talks::{Again, Dial, Heard, Negotiation, Talks};
 use crate::timer::{Time, Timings};
@@ -68,6 +72,8 @@ pub(crate) struct Link {
     pub(crate) restarts: u32,
     /// Bytes handed to its channels.
     pub(crate) sent_bytes: u64,
+    /// What has come on it and was not handled yet.
+    pub(crate) backlog: Backlog,
 }
 
 #[derive(Debug)]
@@ -128,6 +134,7 @@ impl Link {
             healing: Healing::default(),
             restarts: 0,
             sent_bytes: 0,
+            backlog: Backlog::default(),
         }
     }
 

@@ -139,7 +139,7 @@ pub enum LinkChange {
     Lanes,
     /// The member broke the link protocol.
     Protocol,
-    /// All members together sent more at once than this page can hold.
+    /// The member sent more than this page takes.
     Overload,
     /// The member made more offers over its link than this page negotiates.
     TooManyOffers,
@@ -172,7 +172,7 @@ pub enum Diagnosis {
     Version,
     /// The member sends what no converge page sends.
     Protocol,
-    /// More was sent at once than this page can hold.
+    /// The member sent more than this page takes.
     Overload,
     /// The member made more offers than this page negotiates.
     TooManyOffers,

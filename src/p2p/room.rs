@@ -3,8 +3,10 @@
 //! # How to drive it
 //! 1. Make a [`RoomCore`]; it wants to join at once.
 //! 2. Drain [`poll`](RoomCore::poll) until it returns `None`, and do what each [`Output`] says.
-//! 3. Ask [`next_wakeup`](RoomCore::next_wakeup) and set the one real timer to it.
-//! 4. When the socket, a link, the browser or the timer has something to say, pass it to
+//! 3. While [`has_work`](RoomCore::has_work) and there is time, pass in [`Input::Work`] and go to 2: what peers have sent is
+//!    handled in small steps, so that a driver may stop after some milliseconds and go on in another task.
+//! 4. Ask [`next_wakeup`](RoomCore::next_wakeup) and set the one real timer to it.
+//! 5. When the socket, a link, the browser or the timer has something to say, pass it to
 //!    [`handle`](RoomCore::handle); when the application does, call [`broadcast`](RoomCore::broadcast) and its kin.
 //!    Then go to 2.
 //!
@@ -27,6 +29,7 @@ mod inbox;
 mod io;
 mod peer;
 mod server;
+mod work;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,11 +54,10 @@ use self::ask::Asked;
 pub use self::io::{Config, FileEvent, Input, LinkEvent, Output};
 use self::peer::Peer;
 use self::server::Socket;
+use self::work::Turn;
+pub use self::work::{MAX_INCOMING_BYTES, MAX_INCOMING_BYTES_PER_PEER};
 
-pub use crate::stream::{MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, READY_BYTES};
-
-/// Messages of which parts have come and parts are to come take at most this many bytes, of all peers together.
-pub const MAX_JOINING_BYTES: usize = 64 * 1024 * 1024;
+pub use crate::stream::{MAX_QUEUED_ANSWERS, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, READY_BYTES};
 
 /// A presence value of up to this many bytes fits one packet and goes over the lossy lane; more would be lost too easily.
 const LOSSY_PRESENCE_BYTES: usize = 1000;
@@ -66,6 +68,14 @@ pub const MAX_PEERS: usize = 256;
 /// A wake-up this much later than asked for means that the page, or the machine, was asleep.
 const LATE: Duration = Duration::from_secs(2);
 
+/// A message that was sent to all members, or to most.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The members that don't get it, for too much waits for them already.
+    pub missed: Vec<PeerId>,
+}
+
 /// A room. See the [module](self) for how to drive it.
 #[derive(Debug)]
 pub struct RoomCore {
@@ -73,6 +83,8 @@ pub struct RoomCore {
     id: PeerId,
     /// How each lane delivers, by its id.
     lanes: Vec<Delivery>,
+    /// The page comes from this machine itself.
+    is_local: bool,
     random: fastrand::Rng,
     socket: Socket,
     socket_failures: u32,
@@ -100,6 +112,11 @@ pub struct RoomCore {
     over: SortedMap<TransferId, Transfer>,
     last_transfer: u64,
     wake: Option<Time>,
+    /// The links on which something waits to be handled, in turn.
+    turns: VecDeque<LinkId>,
+    turn: Option<Turn>,
+    /// What peers make this side hold, in bytes: see [`MAX_INCOMING_BYTES`].
+    incoming: usize,
     out: VecDeque<Output>,
 }
 
@@ -109,6 +126,7 @@ impl RoomCore {
         let mut core = Self {
             id: config.identity.id(),
             lanes: Delivery::lanes(&config.lanes),
+            is_local: is_local(&config.origin),
             random: fastrand::Rng::with_seed(config.seed),
             socket: Socket::Closed { retry_at: None },
             socket_failures: 0,
@@ -130,6 +148,9 @@ impl RoomCore {
             over: SortedMap::default(),
             last_transfer: 0,
             wake: None,
+            turns: VecDeque::new(),
+            turn: None,
+            incoming: 0,
             out: VecDeque::new(),
             config,
         };
@@ -153,6 +174,7 @@ impl RoomCore {
             Input::Activity(activity) => self.set_activity(activity),
             Input::Link { link, event } => self.link_event(now, link, event),
             Input::File { transfer, event } => self.file_event(now, transfer, event),
+            Input::Work => self.work(now),
             Input::Timeout => {
                 let late = self.wake.is_some_and(|asked| now.since(asked) > LATE);
                 self.socket_timeout(now, late);
@@ -185,18 +207,25 @@ impl RoomCore {
     /// Sends a message to every member. On a reliable lane, those whose link isn't open yet get it when it is; on any
     /// other they don't.
     ///
+    /// Returns [`Sent`], which names the members for whom too much waits already: they don't get this message.
+    ///
     /// # Errors
-    /// If the message is too large, there is no such lane, the room isn't joined, or too much waits for some members
-    /// already: those won't get it, the others will.
-    pub fn broadcast(&mut self, now: Time, lane: Lane, channel: &str, payload: &Payload) -> Result<(), SendError> {
+    /// If the message is too large, there is no such lane, the room isn't joined, or too much waits for every member
+    /// ([`SendError::QueueFull`]).
+    pub fn broadcast(&mut self, now: Time, lane: Lane, channel: &str, payload: &Payload) -> Result<Sent, SendError> {
         let message = self.message(lane, channel, false, payload)?;
-        let mut full = Vec::new();
+        let mut missed = Vec::new();
         for (id, peer) in self.peers.iter_mut() {
             if !peer.send(now, lane, &message, &mut self.out) {
-                full.push(*id);
+                missed.push(*id);
             }
         }
-        if full.is_empty() { Ok(()) } else { Err(SendError::QueueFull { peers: full }) }
+        // One member that takes nothing must not make all others' copies look unsent.
+        if missed.is_empty() || missed.len() < self.peers.len() {
+            Ok(Sent { missed })
+        } else {
+            Err(SendError::QueueFull { peers: missed })
+        }
     }
 
     /// Sends a message to one member, as [`broadcast`](Self::broadcast) does to all.
@@ -449,6 +478,14 @@ fn checked<'a>(channel: &str, payload: &'a Payload, limit: usize) -> Result<Valu
         return Err(SendError::TooLarge { bytes, limit });
     }
     Ok(Value { codec: payload.codec, bytes: &payload.bytes })
+}
+
+/// Whether an origin is of this machine itself.
+fn is_local(origin: &str) -> bool {
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
+    ["localhost", "127.0.0.1", "[::1]"]
+        .into_iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|port| port.is_empty() || port.starts_with(':')))
 }
 
 fn activity_number(activity: Activity) -> u8 {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::lane::{Delivery, Lane};
-use crate::link::{Flow, Link};
+use crate::link::{Flow, Link, Load};
 use crate::room::Output;
 use crate::stream::{Incoming, Outgoing, Place, Taken};
 use crate::timer::{Time, Timings};
@@ -134,9 +134,19 @@ impl Session {
         self.lanes.iter().flatten().map(|lane| lane.inc.bytes()).sum()
     }
 
-    /// How long those messages will be.
-    pub(crate) fn expected_bytes(&self) -> usize {
-        self.lanes.iter().flatten().map(|lane| lane.inc.expected()).sum()
+    /// What has been handled on a lane and is not acknowledged.
+    pub(crate) fn unacknowledged(&self, lane: Lane) -> Load {
+        self.lane(lane).map(|lane| lane.inc.unacknowledged()).unwrap_or_default()
+    }
+
+    /// When a message that is under way and whose parts have stopped coming is given up.
+    pub(crate) fn parts_due(&self, timings: &Timings) -> Option<Time> {
+        self.lanes.iter().flatten().filter_map(|lane| lane.inc.moved()).min().map(|moved| moved + timings.stall)
+    }
+
+    /// Whether so much waits on a lane that senders wait for it to move.
+    pub(crate) fn holds_up(&self) -> bool {
+        self.lanes.iter().flatten().any(|lane| !lane.out.is_ready())
     }
 
     /// Messages that are not acknowledged.
@@ -207,6 +217,7 @@ impl Session {
         if moved {
             self.has_moved(now);
         }
+        self.excuse_parts(now);
         Ok(Met::Resumed)
     }
 
@@ -218,6 +229,11 @@ impl Session {
                 lane.out.start_over()
             })
             .sum()
+    }
+
+    /// Gives up every message that waits. Returns how many.
+    pub(crate) fn abandon(&mut self) -> usize {
+        self.reliable().map(|(_, lane)| lane.out.abandon()).sum()
     }
 
     /// Forgets the other side, under a new name. Returns how many messages are given up.
@@ -258,6 +274,13 @@ impl Session {
     /// This machine has slept: the time that has passed says nothing of the other side.
     pub(crate) fn slept(&mut self, now: Time) {
         self.moved = now;
+        self.excuse_parts(now);
+    }
+
+    fn excuse_parts(&mut self, now: Time) {
+        for (_, lane) in self.reliable() {
+            lane.inc.excuse(now);
+        }
     }
 
     fn incoming(&mut self, lane: Lane) -> Result<&mut Incoming, WireError> {
@@ -277,16 +300,16 @@ impl Session {
     ///
     /// # Errors
     /// If it can't have, or the message is too long.
-    pub(crate) fn first(&mut self, lane: Lane, total: u64, bytes: &[u8]) -> Result<(), WireError> {
-        self.incoming(lane)?.first(total, bytes)
+    pub(crate) fn first(&mut self, now: Time, lane: Lane, total: u64, bytes: &[u8]) -> Result<(), WireError> {
+        self.incoming(lane)?.first(now, total, bytes)
     }
 
     /// Another part came.
     ///
     /// # Errors
     /// If it can't have.
-    pub(crate) fn more(&mut self, lane: Lane, bytes: &[u8]) -> Result<Taken, WireError> {
-        self.incoming(lane)?.more(bytes)
+    pub(crate) fn more(&mut self, now: Time, lane: Lane, bytes: &[u8]) -> Result<Taken, WireError> {
+        self.incoming(lane)?.more(now, bytes)
     }
 
     /// Acknowledges what has arrived on a lane, now or in a while.
@@ -390,9 +413,9 @@ mod tests {
                         got.push(body.encode().unwrap()[1..].to_vec());
                     }
                 }
-                Packet::First { total, bytes } => to.first(*lane, total, bytes).unwrap(),
+                Packet::First { total, bytes } => to.first(NOW, *lane, total, bytes).unwrap(),
                 Packet::More(bytes) => {
-                    if let Taken::Joined(body) = to.more(*lane, bytes).unwrap() {
+                    if let Taken::Joined(body) = to.more(NOW, *lane, bytes).unwrap() {
                         got.push(body);
                     }
                 }
@@ -505,13 +528,13 @@ mod tests {
         assert!(ack(0, 0).is_ok());
         assert!(one.acknowledged(NOW, Lane::LOSSY, Place::default()).is_err());
         assert!(one.acknowledged(NOW, Lane(77), Place::default()).is_err());
-        assert!(two.more(Lane::RELIABLE, &[1]).is_err(), "there was no first part");
-        assert!(two.first(Lane::RELIABLE, u64::MAX, &[1]).is_err());
-        assert!(two.first(Lane::RELIABLE, 1, &[1]).is_err());
-        assert!(two.first(Lane::LOSSY, 10, &[1]).is_err());
-        assert!(two.first(Lane::RELIABLE, 3, &[1]).is_ok());
-        assert!(two.first(Lane::RELIABLE, 3, &[1]).is_err() && two.whole(Lane::RELIABLE, 1).is_err());
-        assert!(two.more(Lane::RELIABLE, &[1, 2, 3]).is_err() && two.more(Lane::RELIABLE, &[]).is_err());
+        assert!(two.more(NOW, Lane::RELIABLE, &[1]).is_err(), "there was no first part");
+        assert!(two.first(NOW, Lane::RELIABLE, u64::MAX, &[1]).is_err());
+        assert!(two.first(NOW, Lane::RELIABLE, 1, &[1]).is_err());
+        assert!(two.first(NOW, Lane::LOSSY, 10, &[1]).is_err());
+        assert!(two.first(NOW, Lane::RELIABLE, 3, &[1]).is_ok());
+        assert!(two.first(NOW, Lane::RELIABLE, 3, &[1]).is_err() && two.whole(Lane::RELIABLE, 1).is_err());
+        assert!(two.more(NOW, Lane::RELIABLE, &[1, 2, 3]).is_err() && two.more(NOW, Lane::RELIABLE, &[]).is_err());
         let mut hello = two.hello(&lanes(), 0);
         hello.received[0] = (5, 0);
         assert!(one.greet(NOW, &hello, &lanes()).is_err());

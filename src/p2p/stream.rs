@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::link::Load;
+use crate::timer::Time;
 use crate::wire::{self, MAX_MESSAGE_BYTES, MAX_PACK_BYTES, MORE, PACK, WireError};
 
 /// At most this many messages wait for a peer on one lane, or for its acknowledgement.
@@ -17,6 +19,10 @@ pub const MAX_QUEUED_MESSAGES: usize = 4096;
 
 /// At most this many bytes of messages do: one of the largest messages, or many small ones.
 pub const MAX_QUEUED_BYTES: usize = MAX_MESSAGE_BYTES + 64 * 1024;
+
+/// At most this many answers to what a peer asks for or offers wait for it, beside the application's own messages, and as
+/// many bytes of them as of those: a peer that makes this side answer takes nothing from what the application may send.
+pub const MAX_QUEUED_ANSWERS: usize = 1024;
 
 /// Who waits until a lane is ready may send again when no more than this is unacknowledged: some round trips of a fast
 /// link, and little enough to hold for each peer.
@@ -48,6 +54,9 @@ pub(crate) struct Outgoing {
     /// From the first unacknowledged one on.
     queue: VecDeque<Arc<[u8]>>,
     bytes: usize,
+    /// What of it answers the other end ([`wire::is_answer`]).
+    answers: usize,
+    answer_bytes: usize,
     /// The number of the first in the queue.
     base: u64,
     /// What the other end has acknowledged, within the first message too.
@@ -63,8 +72,18 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// Takes a message (behind its [`wire::WHOLE`] byte) in; false if too much waits.
     pub(crate) fn push(&mut self, message: Arc<[u8]>) -> bool {
-        if self.queue.len() >= MAX_QUEUED_MESSAGES || self.bytes + message.len() > MAX_QUEUED_BYTES {
+        let answer = wire::is_answer(&message);
+        let (messages, bytes, most) = if answer {
+            (self.answers, self.answer_bytes, MAX_QUEUED_ANSWERS)
+        } else {
+            (self.queue.len() - self.answers, self.bytes - self.answer_bytes, MAX_QUEUED_MESSAGES)
+        };
+        if messages >= most || bytes + message.len() > MAX_QUEUED_BYTES {
             return false;
+        }
+        if answer {
+            self.answers += 1;
+            self.answer_bytes += message.len();
         }
         self.bytes += message.len();
         self.queue.push_back(message);
@@ -91,7 +110,7 @@ impl Outgoing {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.bytes <= READY_BYTES && self.queue.len() <= READY_MESSAGES
+        self.bytes - self.answer_bytes <= READY_BYTES && self.queue.len() - self.answers <= READY_MESSAGES
     }
 
     /// The next frame for a connection that takes frames of up to `limit` bytes.
@@ -161,9 +180,7 @@ impl Outgoing {
             // Late, or said twice.
             return Ok(false);
         }
-        while self.base < place.messages {
-            let Some(message) = self.queue.pop_front() else { break };
-            self.bytes -= message.len();
+        while self.base < place.messages && self.pop() {
             self.base += 1;
         }
         self.acked = place;
@@ -191,16 +208,36 @@ impl Outgoing {
         let partly = u64::from(self.tried.bytes > 0);
         let tried = (self.tried.messages + partly).saturating_sub(self.base);
         let tried = usize::try_from(tried).unwrap_or(usize::MAX).min(self.queue.len());
-        for message in self.queue.drain(..tried) {
-            self.bytes -= message.len();
+        for _ in 0..tried {
+            self.pop();
         }
         *self = Self {
             queue: std::mem::take(&mut self.queue),
             bytes: self.bytes,
+            answers: self.answers,
+            answer_bytes: self.answer_bytes,
             accepted: self.accepted,
             ..Self::default()
         };
         tried
+    }
+
+    /// Gives up every message. Returns how many.
+    pub(crate) fn abandon(&mut self) -> usize {
+        let given_up = self.queue.len();
+        *self = Self { accepted: self.accepted, ..Self::default() };
+        given_up
+    }
+
+    /// Lets go of the first message; false if there is none.
+    fn pop(&mut self) -> bool {
+        let Some(message) = self.queue.pop_front() else { return false };
+        self.bytes -= message.len();
+        if wire::is_answer(&message) {
+            self.answers -= 1;
+            self.answer_bytes -= message.len();
+        }
+        true
     }
 
     /// How many messages have not been handed to a connection whole.
@@ -219,6 +256,8 @@ pub(crate) struct Incoming {
     total: usize,
     unacked_messages: u32,
     unacked_bytes: usize,
+    /// When a part of the message that is under way last came.
+    moved: Time,
 }
 
 /// What became of a frame.
@@ -249,7 +288,7 @@ impl Incoming {
     ///
     /// # Errors
     /// If that is too long, or no length for one that was split, or in the middle of another.
-    pub(crate) fn first(&mut self, total: u64, bytes: &[u8]) -> Result<(), WireError> {
+    pub(crate) fn first(&mut self, now: Time, total: u64, bytes: &[u8]) -> Result<(), WireError> {
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         if total > MAX_MESSAGE_BYTES {
             return Err(WireError::TooMuch { what: "message", limit: MAX_MESSAGE_BYTES });
@@ -260,6 +299,7 @@ impl Incoming {
         self.total = total;
         // Grows as parts come: a remote's word is no reason to set memory aside.
         self.part.extend_from_slice(bytes);
+        self.moved = now;
         self.note(bytes.len());
         Ok(())
     }
@@ -268,11 +308,12 @@ impl Incoming {
     ///
     /// # Errors
     /// If there was no first one, or this one is longer than what is missing.
-    pub(crate) fn more(&mut self, bytes: &[u8]) -> Result<Taken, WireError> {
+    pub(crate) fn more(&mut self, now: Time, bytes: &[u8]) -> Result<Taken, WireError> {
         if self.total == 0 || bytes.is_empty() || self.part.len() + bytes.len() > self.total {
             return Err(WireError::Impossible { what: "part of a message" });
         }
         self.part.extend_from_slice(bytes);
+        self.moved = now;
         self.note(bytes.len());
         if self.part.len() < self.total {
             return Ok(Taken::Part);
@@ -297,9 +338,19 @@ impl Incoming {
         self.part.len()
     }
 
-    /// How long that message will be.
-    pub(crate) fn expected(&self) -> usize {
-        self.total
+    /// When a part of that message last came; `None` if no message is under way.
+    pub(crate) fn moved(&self) -> Option<Time> {
+        (self.total > 0).then_some(self.moved)
+    }
+
+    /// The time that has passed says nothing of the other end.
+    pub(crate) fn excuse(&mut self, now: Time) {
+        self.moved = now;
+    }
+
+    /// What was handled and is not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> Load {
+        Load { messages: self.unacked_messages as usize, bytes: self.unacked_bytes }
     }
 
     /// There is something to acknowledge.

@@ -35,6 +35,17 @@
 //! | 8 | credit | transfer: u32; have: u64; until: u64 |
 //! | 9 | loose message, on a lossy lane | channel: text; direct: bool; codec: u8; bytes |
 //!
+//! A peer keeps to these bounds, and one that exceeds them has its link closed as overloaded:
+//! * On each reliable lane at most 4,096 bodies of at most 16 MiB and 64 KiB together are sent and not acknowledged, and
+//!   beside them 1,024 answers (replies and stops) of as many bytes. The receiver acknowledges what it has handled, so that a
+//!   busy one slows its senders.
+//! * At most 64 ICE candidates of a description are tried; 512 are too many, and so are 64 media descriptions. Candidates
+//!   that no browser gathers (loopback, multicast, names that are not mDNS names, TCP that accepts) are ignored.
+//! * At most 256 files are offered in ten seconds.
+//! * Of presence and activity only the newest value counts. Other frames may come in any number as long as no more than 2,048
+//!   of them, or 4 MiB, wait to be handled.
+//! * The parts of a body don't stop coming for 30 seconds.
+//!
 //! An open connection may be negotiated anew at any time, as tracks come and go; whoever makes more than a hundred offers
 //! in ten seconds has its link closed. Two slots of presence are the protocol's own, both JSON: `converge:media`, the
 //! streams that a peer shares, as a list of `{"id": number, "kind": "camera" | "microphone" | "screen" | "other", "msid":
@@ -111,6 +122,9 @@ pub const FILE: u8 = 67;
 /// Begins a frame of several whole bodies.
 pub const PACK: u8 = 68;
 
+/// Begins a loose message, which is [`Frame::Loose`].
+pub(crate) const LOOSE: u8 = 9;
+
 /// A frame of several bodies has at most this many bytes: enough that what a frame costs no longer matters, little enough
 /// to be on its way at once.
 pub const MAX_PACK_BYTES: usize = 16 * 1024;
@@ -150,9 +164,16 @@ pub enum WireError {
         /// The limit.
         limit: usize,
     },
-    /// All peers together send more at once than this side will hold.
-    #[error("peers send more at once than this page can hold")]
-    Overload,
+    /// The peer's link passes pings, but it has acknowledged none of many messages for [`Timings::stall`](crate::Timings::stall).
+    #[error("the peer acknowledges nothing of what it is sent")]
+    Stalled,
+    /// The peer sends more than this side takes: it ignores its credit, exceeds the bound of something costly, or holds the
+    /// most of what all peers together make this side hold.
+    #[error("the peer sends more {what} than this page takes")]
+    Overload {
+        /// More of what.
+        what: &'static str,
+    },
 }
 
 /// The first frame of a link: who one is in this session, and where one left off.
@@ -485,6 +506,24 @@ pub fn unpack<'a>(pack: &mut &'a [u8]) -> Result<(Body<'a>, usize), WireError> {
     let (body, rest) = rest.split_at_checked(length).ok_or(WireError::Malformed)?;
     *pack = rest;
     Ok((Body::decode(body)?, length))
+}
+
+/// How many bodies stand at the beginning of what a [`Packet::Pack`] holds, at most `most`; and how many bytes they take. What
+/// is not well-formed counts as one.
+pub(crate) fn measure_packed(pack: &[u8], most: usize) -> (usize, usize) {
+    let (mut bodies, mut rest) = (0, pack);
+    while bodies < most && !rest.is_empty() {
+        bodies += 1;
+        let body = postcard::take_from_bytes::<u32>(rest).ok();
+        let after = body.and_then(|(length, body)| body.get(usize::try_from(length).ok()?..));
+        rest = after.unwrap_or_default();
+    }
+    (bodies, pack.len() - rest.len())
+}
+
+/// Whether a body, as it is kept for sending, answers something of the other side's: a reply, or the end of a transfer.
+pub(crate) fn is_answer(body: &[u8]) -> bool {
+    matches!(body, [_, 2 | 7, ..])
 }
 
 /// Puts a body at the end of a frame of several.

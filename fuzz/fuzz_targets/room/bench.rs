@@ -40,6 +40,8 @@ pub(crate) struct Bench {
     pub(crate) alive: u8,
     pub(crate) pongs: Vec<(usize, u32)>,
     pub(crate) server_pong: bool,
+    /// The page finds no time for what the others send.
+    pub(crate) busy: bool,
 }
 
 impl Bench {
@@ -66,6 +68,7 @@ impl Bench {
             alive: seed >> 4,
             pongs: Vec::new(),
             server_pong: false,
+            busy: false,
         };
         bench.drain();
         bench.join(3, &[(0, 1), (1, 2)]);
@@ -101,6 +104,15 @@ impl Bench {
     pub(crate) fn input(&mut self, input: Input) {
         self.core.handle(self.now, input);
         self.drain();
+        self.work();
+    }
+
+    /// Handles what the others have sent, unless the page is busy with something else.
+    pub(crate) fn work(&mut self) {
+        while !self.busy && self.core.has_work() {
+            self.core.handle(self.now, Input::Work);
+            self.drain();
+        }
     }
 
     pub(crate) fn link_event(&mut self, remote: usize, event: LinkEvent) {

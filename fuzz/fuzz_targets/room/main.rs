@@ -70,6 +70,8 @@ fuzz_target!(|bytes: &[u8]| {
         bench.step(&mut source);
     }
     bench.alive = 0;
+    bench.busy = false;
+    bench.work();
     // Nothing more comes from anybody: whatever was begun is given up, and the room goes on at its own pace.
     bench.pass(Duration::from_secs(120), Duration::ZERO);
     bench.core.leave();

@@ -11,7 +11,7 @@ pub(crate) fn negotiation(source: &mut Source<'_>, attempt: u64) -> String {
     for (bit, field) in [
         (1, ",\"offer\":\"v=0\""),
         (2, ",\"answer\":\"v=0\""),
-        (4, ",\"candidate\":{\"candidate\":\"c\",\"sdpMid\":\"0\"}"),
+        (4, ",\"candidate\":{\"candidate\":\"candidate:1 1 udp 1 10.0.0.1 5 typ host\",\"sdpMid\":\"0\"}"),
         (8, ",\"dial\":{}"),
         (16, ",\"offer\":null"),
     ] {
@@ -94,6 +94,10 @@ impl Bench {
             28 => self.ask(source),
             29 => self.transfer(source),
             30 => self.whole_file(source),
+            _ if source.flag() => {
+                self.busy = source.flag();
+                self.work();
+            }
             _ => {
                 // What only reads.
                 let lane = source.lane();

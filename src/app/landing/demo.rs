@@ -108,7 +108,7 @@ fn Side(who: usize, topic: String, identity: Identity) -> impl IntoView {
             return;
         }
         match chat.broadcast(&text) {
-            Ok(()) => {
+            Ok(_) => {
                 push(true, text);
                 field.set_value("");
                 problem.set(String::new());

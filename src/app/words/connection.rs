@@ -141,8 +141,8 @@ pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
              should load the page again."
         ),
         Diagnosis::Overload => format!(
-            "Not connected: more was sent to this page at once than it can hold, so it has closed the link to {name}. The \
-             others are not affected. It is tried again by itself in a while."
+            "Not connected: {name}'s page sent more than this one can take, so it has closed the link. The others are not \
+             affected. It is tried again by itself in a while."
         ),
         Diagnosis::TooManyOffers => format!(
             "Not connected: {name}'s page asked to negotiate the link again and again, so this one has closed it. The others \
@@ -253,7 +253,7 @@ fn change(change: LinkChange) -> &'static str {
         LinkChange::Version => "another version of the page",
         LinkChange::Lanes => "another set of lanes",
         LinkChange::Protocol => "the protocol was broken",
-        LinkChange::Overload => "too much came at once",
+        LinkChange::Overload => "their page sent too much",
         LinkChange::TooManyOffers => "too many offers came",
         LinkChange::Refused => "the browser refused the connection",
         _ => "something new",

@@ -16,7 +16,7 @@ use crate::event::{Activity, Event, PeerState, RequestId, Status};
 use crate::file::LocalFile;
 use crate::lane::Lane;
 use crate::report::RoomReport;
-use crate::room::RoomCore;
+use crate::room::{RoomCore, Sent};
 use crate::transfer::{Transfer, TransferId};
 
 impl WeakDriver {
@@ -68,7 +68,7 @@ impl Driver {
         self.read(Activity::Stale, |core| core.activity_of(peer))
     }
 
-    pub(crate) fn broadcast(&self, lane: Lane, channel: &str, payload: &Payload) -> Result<(), SendError> {
+    pub(crate) fn broadcast(&self, lane: Lane, channel: &str, payload: &Payload) -> Result<Sent, SendError> {
         run(&self.0, |core, now| core.broadcast(now, lane, channel, payload)).unwrap_or_else(|| Err(self.no_core()))
     }
 

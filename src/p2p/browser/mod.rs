@@ -18,6 +18,7 @@ mod meter;
 mod page;
 mod perform;
 mod prepared;
+mod slice;
 mod socket;
 mod stats;
 mod store;
@@ -49,6 +50,7 @@ pub(crate) use self::media::devices;
 pub(crate) use self::media::on_devices;
 use self::page::Page;
 use self::prepared::Prepared;
+use self::slice::{Slice, work};
 use self::socket::Socket;
 use self::tab::Claim;
 use self::watch::Watch;
@@ -101,6 +103,7 @@ struct Inner {
     prepared: Option<Prepared>,
     /// When it fires; none if it has.
     timer: Option<(Option<Time>, Timeout)>,
+    slice: Slice,
     page: Option<Page>,
     /// This peer's presence, for it may be set before there is a core and outlives a core.
     presence: Own,
@@ -181,6 +184,7 @@ impl Driver {
                 links: HashMap::new(),
                 prepared: None,
                 timer: None,
+                slice: Slice::default(),
                 page: None,
                 presence: Own::default(),
                 calls: Calls::default(),
@@ -338,6 +342,7 @@ fn leave(driver: &Rc<RefCell<Inner>>) {
 /// Has the core take in something.
 fn pass(driver: &Rc<RefCell<Inner>>, input: Input) {
     run(driver, |core, now| core.handle(now, input));
+    work(driver);
 }
 
 /// Calls the core, does what it asks, and tells the subscribers. Nothing, if there is no core.

@@ -15,6 +15,7 @@ use crate::codec::{Codec, CodecError, Json, Payload};
 use crate::error::SendError;
 use crate::event::Event;
 use crate::lane::Lane;
+use crate::room::Sent;
 
 /// A message of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl<T, C: Codec<T>> Channel<T, C> {
     ///
     /// # Errors
     /// As [`Client::broadcast`], and if there is no such lane.
-    pub fn broadcast(&self, value: &T) -> Result<(), SendError> {
+    pub fn broadcast(&self, value: &T) -> Result<Sent, SendError> {
         self.client.driver.broadcast(self.lane, &self.name, &Payload::encode::<T, C>(value)?)
     }
 

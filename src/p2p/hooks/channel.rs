@@ -13,6 +13,7 @@ use crate::client::{BadMessage, Channel, Received, To, receive};
 use crate::codec::{Codec, Json};
 use crate::error::{RequestError, SendError};
 use crate::lane::Lane;
+use crate::room::Sent;
 
 /// How many messages [`UseChannel::messages`] keeps.
 const KEPT: usize = 200;
@@ -155,7 +156,7 @@ where
     ///
     /// # Errors
     /// As [`Client::broadcast`](crate::Client::broadcast).
-    pub fn broadcast(self, value: &T) -> Result<(), SendError> {
+    pub fn broadcast(self, value: &T) -> Result<Sent, SendError> {
         self.plain().ok_or(SendError::NotJoined)?.broadcast(value)
     }
 

@@ -438,6 +438,7 @@ impl Room {
                 }
             }
             Event::Transfer(transfer) => self.take_transfer(transfer),
+            Event::TransferForgotten { transfer } => self.drop_transfer(*transfer),
             Event::ServerError { message, .. } => {
                 self.error.try_set(Some(message.clone()));
             }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::candidate::{MAX_CANDIDATES, MAX_SENT_CANDIDATES};
 use super::{Candidate, Role, Sdp};
 
 /// What two peers say to each other to make or renew a connection: through the server until it is open, and then over
@@ -39,11 +40,8 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// Candidates that may wait for the remote description; browsers make about ten.
-const MAX_EARLY_CANDIDATES: usize = 64;
-
 /// What was said in the present round, to be said again if it got lost on the way: a description and its candidates.
-const MAX_SAID: usize = 1 + MAX_EARLY_CANDIDATES;
+const MAX_SAID: usize = 1 + MAX_CANDIDATES;
 
 /// How far the two sides of a connection have agreed on its descriptions: perfect negotiation
 /// (<https://www.w3.org/TR/webrtc/#perfect-negotiation-example>), as plain state.
@@ -65,6 +63,9 @@ pub(crate) struct Talks {
     ignored: Option<u32>,
     /// Candidates that came before their description was set, each with its round.
     early: Vec<(u32, Candidate)>,
+    /// How many candidates of the other side's were added, and how many have come, since its newest description.
+    added: usize,
+    come: usize,
     /// Make another offer when the one in progress has been answered.
     again: Option<Again>,
     /// What this side has said in its newest round: the description and its candidates.
@@ -90,6 +91,8 @@ pub(crate) enum Heard {
     Add(Candidate),
     /// It did not hear our answer: say again what we said.
     Repeat,
+    /// No browser has so many candidates.
+    TooMany,
 }
 
 impl Talks {
@@ -105,6 +108,8 @@ impl Talks {
             set: false,
             ignored: None,
             early: Vec::new(),
+            added: 0,
+            come: 0,
             again: None,
             said: Vec::new(),
         }
@@ -206,11 +211,16 @@ impl Talks {
             self.expect(round);
             Heard::Set(Sdp::Answer(sdp))
         } else if let Some(candidate) = message.candidate {
+            self.come += 1;
+            if self.come > MAX_SENT_CANDIDATES {
+                return Heard::TooMany;
+            }
             if self.theirs == Some(round) && self.set {
-                return Heard::Add(candidate);
+                self.added += 1;
+                return if self.added > MAX_CANDIDATES { Heard::Nothing } else { Heard::Add(candidate) };
             }
             let stale = self.theirs.is_some_and(|theirs| round < theirs) || self.ignored == Some(round);
-            if !stale && self.early.len() < MAX_EARLY_CANDIDATES {
+            if !stale && self.early.len() < MAX_CANDIDATES {
                 self.early.push((round, candidate));
             }
             Heard::Nothing
@@ -222,6 +232,7 @@ impl Talks {
     fn expect(&mut self, round: u32) {
         self.theirs = Some(round);
         self.set = false;
+        (self.added, self.come) = (0, 0);
     }
 
     /// The remote description is set: the candidates that have waited for it.
@@ -232,6 +243,7 @@ impl Talks {
         let (now, later): (Vec<_>, Vec<_>) =
             early.into_iter().filter(|(round, _)| *round >= theirs).partition(|(round, _)| *round == theirs);
         self.early = later;
+        self.added += now.len();
         now.into_iter().map(|(_, candidate)| candidate).collect()
     }
 }
@@ -285,9 +297,21 @@ mod tests {
         let answer = Negotiation { answer: Some("a".into()), ..Negotiation::default() };
         assert_eq!(talks.hear(answer.clone()), Heard::Set(Sdp::Answer("a".into())));
         let waited = talks.remote_set();
-        assert_eq!((waited.len(), &waited[0]), (MAX_EARLY_CANDIDATES, &candidate(0)));
-        assert_eq!(talks.hear(says(0, candidate(100))), Heard::Add(candidate(100)));
+        assert_eq!((waited.len(), &waited[0]), (MAX_CANDIDATES, &candidate(0)));
+        assert_eq!(talks.hear(says(0, candidate(100))), Heard::Nothing, "as many as are tried were added");
         assert_eq!(talks.hear(answer), Heard::Nothing, "a second answer to the same offer is none");
+    }
+
+    #[test]
+    fn candidates_without_end_are_told_from_a_browser_s() {
+        let (mut one, mut two) = pair();
+        let heard: Vec<Heard> = (0..1000).map(|n| two.hear(says(0, candidate(n)))).collect();
+        assert_eq!(heard.iter().filter(|heard| matches!(heard, Heard::Add(_))).count(), MAX_CANDIDATES);
+        assert_eq!(heard.iter().position(|heard| *heard == Heard::TooMany), Some(MAX_SENT_CANDIDATES));
+        // With the next description it may send as many again.
+        assert!(one.want(Again::Restart));
+        agree(&mut one, &mut two, "again");
+        assert_eq!(two.hear(says(1, candidate(1))), Heard::Add(candidate(1)));
     }
 
     #[test]

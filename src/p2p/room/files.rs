@@ -15,11 +15,17 @@ use crate::lane::Lane;
 use crate::session;
 use crate::timer::Time;
 use crate::transfer::{Transfer, TransferError, TransferId, TransferState};
-use crate::wire::{self, Body, Frame};
+use crate::wire::{self, Body, Frame, WireError};
 
 /// The receiver lets the sender be this far ahead of what is stored. Enough to keep a
 /// fast link busy while the disk is, and little to hold.
 const WINDOW: u64 = 4 * 1024 * 1024;
+
+/// Of all files of one sender together, until each has no more than [`LEAST_WINDOW`].
+const WINDOWS: u64 = 4 * WINDOW;
+
+/// What the receiver always lets a file's sender be ahead.
+const LEAST_WINDOW: u64 = 256 * 1024;
 
 /// It grants more when so much of that is used up.
 const GRANT_STEP: u64 = 512 * 1024;
@@ -33,8 +39,10 @@ const WRITE_BYTES: usize = 512 * 1024;
 /// A peer may have so many files under way with this side, those that are only offered included.
 const MAX_MOVING: usize = 64;
 
-/// So many that are over are remembered for the application; the oldest are forgotten.
-const MAX_OVER: usize = 256;
+/// So many of one peer's that are over are remembered for the application, and so many of all peers'; the oldest are
+/// forgotten. Not those whose file was received: that is kept until the application forgets it.
+const MAX_OVER_PER_PEER: usize = 64;
+const MAX_OVER: usize = 512;
 
 /// A transfer that is not over.
 #[derive(Debug)]
@@ -90,6 +98,14 @@ impl Moving {
         match &self.end {
             End::Sender(sender) => sender.pieces.iter().flatten().map(|(_, piece)| piece.len()).sum(),
             End::Receiver(receiver) => receiver.buffer.len() + receiver.storing,
+        }
+    }
+
+    /// How much of a file that is received the sender may send that is not stored yet.
+    pub(super) fn granted_bytes(&self) -> u64 {
+        match &self.end {
+            End::Sender(_) => 0,
+            End::Receiver(receiver) => receiver.granted.saturating_sub(receiver.stored),
         }
     }
 
@@ -173,7 +189,7 @@ impl RoomCore {
         let name = file_name(name);
         let mime = if mime.len() > wire::MAX_FILE_NAME_BYTES { "" } else { mime };
         let peer = self.peers.get_mut(&to).ok_or(SendError::UnknownPeer { peer: to })?;
-        if peer.moving.len() >= MAX_MOVING {
+        if peer.moving.len() >= MAX_MOVING || !peer.may_offer_file(now) {
             return Err(SendError::QueueFull { peers: vec![to] });
         }
         peer.offers = peer.offers.wrapping_add(1);
@@ -265,15 +281,9 @@ impl RoomCore {
     /// Takes a transfer that is over off the list, and lets go of its file.
     pub fn forget(&mut self, id: TransferId) {
         self.assert_drained();
-        if let Some(transfer) = self.over.remove(&id) {
-            self.let_go(&transfer);
-        }
-    }
-
-    /// A file that has arrived is kept until it is forgotten; others are let go when their transfer ends.
-    fn let_go(&mut self, transfer: &Transfer) {
-        if !transfer.outgoing && transfer.state == TransferState::Done {
-            self.out.push_back(Output::DropFile { transfer: transfer.id });
+        // Files that were not received were let go when their transfer ended.
+        if self.over.remove(&id).is_some_and(|transfer| is_kept(&transfer)) {
+            self.out.push_back(Output::DropFile { transfer: id });
         }
     }
 
@@ -321,12 +331,21 @@ impl RoomCore {
             self.out.push_back(Output::DropFile { transfer: info.id });
         }
         self.emit(Event::Transfer(info.clone()));
+        let peer = info.peer;
         self.over.insert(info.id, info);
-        let oldest = self.over.keys().next().copied();
-        if self.over.len() > MAX_OVER
-            && let Some(transfer) = oldest.and_then(|oldest| self.over.remove(&oldest))
+        self.forget_oldest(MAX_OVER_PER_PEER, |transfer| transfer.peer == peer);
+        self.forget_oldest(MAX_OVER, |_| true);
+    }
+
+    /// Forgets the oldest transfer that is over and has no file, if there are more of these than that.
+    fn forget_oldest(&mut self, most: usize, of: impl Fn(&Transfer) -> bool) {
+        let mut bare = self.over.values().filter(|transfer| !is_kept(transfer) && of(transfer));
+        let oldest = bare.next().map(|transfer| transfer.id);
+        if bare.count() >= most
+            && let Some(id) = oldest
         {
-            self.let_go(&transfer);
+            self.over.remove(&id);
+            self.emit(Event::TransferForgotten { transfer: id });
         }
     }
 
@@ -340,6 +359,9 @@ impl RoomCore {
 
     pub(super) fn file_offered(&mut self, now: Time, id: PeerId, number: u32, name: &str, mime: &str, size: u64) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !peer.may_hear_of_file(now) {
+            return self.refuse(now, id, WireError::Overload { what: "offers of files" });
+        }
         let known = peer.moving.iter().any(|moving| moving.is(number, false));
         if known || peer.moving.len() >= MAX_MOVING {
             self.send_body(now, id, &Body::Stop { transfer: number, offered: false, failed: true });
@@ -470,9 +492,13 @@ impl RoomCore {
     fn grant(&mut self, _now: Time, id: TransferId, anyway: bool) {
         let Some(moving) = self.moving(id) else { return };
         let (peer, transfer, size) = (moving.info.peer, moving.number, moving.info.size);
+        let others = self.peers.get(&peer).map_or(0, |peer| peer.granted_bytes(id));
+        let window = WINDOWS.saturating_sub(others).clamp(LEAST_WINDOW, WINDOW);
+        let Some(moving) = self.moving(id) else { return };
         let End::Receiver(receiver) = &mut moving.end else { return };
-        let until = size.min(receiver.stored + WINDOW);
-        let worth = until - receiver.granted.min(until) >= GRANT_STEP || (until == size && receiver.granted < size);
+        let until = size.min(receiver.stored + window);
+        let step = GRANT_STEP.min(window / 2);
+        let worth = until - receiver.granted.min(until) >= step || (until == size && receiver.granted < size);
         if anyway || worth {
             receiver.granted = receiver.granted.max(until);
             let credit = Frame::Credit { transfer, have: receiver.received, until: receiver.granted };
@@ -582,6 +608,11 @@ impl RoomCore {
             _ => {}
         }
     }
+}
+
+/// Whether a transfer that is over has a file that the person may save.
+fn is_kept(transfer: &Transfer) -> bool {
+    !transfer.outgoing && transfer.state == TransferState::Done
 }
 
 /// A media type without control characters.

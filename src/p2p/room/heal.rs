@@ -1,10 +1,13 @@
 //! Making, judging and mending links: negotiation, pings, restarts of ICE, new connections.
 
+use std::borrow::Cow;
+
 use converge_signal::PeerId;
 
+use super::peer::Peer;
 use super::{LinkEvent, Output, RoomCore};
 use crate::event::{DisconnectReason, Event};
-use crate::link::{Again, Dial, Heard, LinkId, Negotiation, Pulse, Role, Sdp, Stage};
+use crate::link::{Again, Dial, Heard, LinkId, Negotiation, Pulse, Role, Sdp, Stage, clean};
 use crate::report::LinkChange;
 use crate::session;
 use crate::timer::Time;
@@ -150,7 +153,17 @@ impl RoomCore {
     }
 
     /// A member's part of making or renewing a connection.
-    pub(super) fn negotiate(&mut self, now: Time, id: PeerId, message: Negotiation) {
+    pub(super) fn negotiate(&mut self, now: Time, id: PeerId, mut message: Negotiation) {
+        for sdp in [&mut message.offer, &mut message.answer].into_iter().flatten() {
+            match clean(sdp, self.is_local) {
+                Some(Cow::Borrowed(_)) => {}
+                Some(Cow::Owned(cleaned)) => *sdp = cleaned,
+                None => return self.refuse(now, id, WireError::Overload { what: "media descriptions" }),
+            }
+        }
+        if message.candidate.as_ref().is_some_and(|candidate| !candidate.is_plausible(self.is_local)) {
+            return;
+        }
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if message.dial.is_some() {
             if !peer.may_start_over(now) {
@@ -187,6 +200,7 @@ impl RoomCore {
                     Heard::Set(sdp) => self.out.push_back(Output::SetRemote { link: link_id, sdp }),
                     Heard::Add(candidate) => self.out.push_back(Output::AddCandidate { link: link_id, candidate }),
                     Heard::Repeat => self.repeat(now, id),
+                    Heard::TooMany => self.refuse(now, id, WireError::Overload { what: "ICE candidates" }),
                 }
             }
             None => {
@@ -266,7 +280,7 @@ impl RoomCore {
                 }
                 self.channel_open(now, id);
             }
-            LinkEvent::Frame { lane, bytes } => self.frame(now, id, lane, &bytes),
+            LinkEvent::Frame { lane, bytes } => self.arrived(now, id, lane, bytes),
             LinkEvent::Writable { lane } => self.lane_writable(now, id, lane),
             LinkEvent::Trouble => {
                 if link.is_open() {
@@ -292,8 +306,21 @@ impl RoomCore {
                 self.changed(now, id, LinkChange::Refused);
                 self.link_failed(now, id);
             }
-            LinkEvent::Refused | LinkEvent::Closed if link.is_open() => self.link_lost(now, id, LinkChange::Lost),
-            LinkEvent::Failed | LinkEvent::Refused | LinkEvent::Closed => self.link_failed(now, id),
+            LinkEvent::Failed => self.link_failed(now, id),
+            LinkEvent::Refused | LinkEvent::Closed => {
+                if !self.closed_behind(id) {
+                    self.link_closed(now, id);
+                }
+            }
+        }
+    }
+
+    /// A connection has ended by itself.
+    pub(super) fn link_closed(&mut self, now: Time, id: PeerId) {
+        if self.peers.get(&id).is_some_and(Peer::is_open) {
+            self.link_lost(now, id, LinkChange::Lost);
+        } else {
+            self.link_failed(now, id);
         }
     }
 
@@ -366,6 +393,12 @@ impl RoomCore {
                 _ => LinkChange::Protocol,
             },
         );
+        // A page of another version may yet be reloaded. One that broke the rules is sent nothing that waits for it.
+        let broke = !matches!(reason, DisconnectReason::Version | DisconnectReason::Lanes);
+        let given_up = self.peers.get_mut(&id).filter(|_| broke).map_or(0, |peer| peer.session.abandon());
+        if given_up > 0 {
+            self.emit(Event::Undelivered { peer: id, messages: given_up });
+        }
         self.begin_anew(id);
         self.link_failed(now, id);
         self.emit(Event::PeerUnreachable { peer: id });

@@ -5,17 +5,16 @@ use std::borrow::Cow;
 use converge_signal::PeerId;
 
 use super::peer::Peer;
-use super::{MAX_JOINING_BYTES, RoomCore, activity_from};
+use super::{RoomCore, activity_from};
 use crate::codec::Payload;
-use crate::event::{Activity, DisconnectReason, Event};
+use crate::event::{DisconnectReason, Event};
 use crate::lane::Lane;
 use crate::link::Stage;
-use crate::report::LinkChange;
 use crate::session;
 use crate::stream::{Place, Taken};
 use crate::text::without_hidden;
 use crate::timer::Time;
-use crate::wire::{self, Body, Frame, MAX_MESSAGE_BYTES, Packet, Value, WireError};
+use crate::wire::{self, Body, Frame, Packet, Value, WireError};
 
 pub(super) fn owned(value: Value<'_>) -> Payload {
     Payload { codec: value.codec, bytes: value.bytes.to_vec() }
@@ -26,53 +25,23 @@ fn may_tell(peer: &Peer) -> bool {
 }
 
 impl RoomCore {
+    /// Handles a frame whose turn has come.
     pub(super) fn frame(&mut self, now: Time, id: PeerId, lane: Lane, bytes: &[u8]) {
-        if lane == Lane::RELIABLE {
-            // The other side's first frame may overtake our own word that the channels are open.
-            self.channel_open(now, id);
-        }
-        self.heard_something(now);
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(link) = peer.link.as_mut() else { return };
-        peer.heard = Some(now);
-        peer.received_bytes += bytes.len() as u64;
-        let restarted = peer.change == LinkChange::Restarting && !link.talks.awaits_answer();
-        let ill = restarted || link.healing.is_needed();
-        let result = match &mut link.stage {
-            Stage::Open(liveness) => {
-                liveness.heard(now);
-                if ill || peer.shown == Activity::Stale {
-                    self.recovered(now, id);
-                }
-                self.packet(now, id, lane, bytes)
-            }
+        let Some(link) = self.peers.get(&id).and_then(|peer| peer.link.as_ref()) else { return };
+        let result = match &link.stage {
+            Stage::Open(_) => self.packet(now, id, lane, bytes),
             // Nothing can come on the other lanes before both have said hello.
             _ if lane != Lane::RELIABLE => Err(WireError::NoHello),
             _ => self.greeted(now, id, bytes),
         };
-        match result {
-            Ok(()) => {}
-            Err(fault) => {
-                let reason = match &fault {
-                    WireError::Version { .. } => DisconnectReason::Version,
-                    WireError::Lanes => DisconnectReason::Lanes,
-                    WireError::Overload => DisconnectReason::Overload,
-                    _ => DisconnectReason::Protocol,
-                };
-                self.misfit(now, id, reason, Some(fault));
-            }
+        if let Err(fault) = result {
+            self.refuse(now, id, fault);
         }
     }
 
     fn packet(&mut self, now: Time, id: PeerId, lane: Lane, bytes: &[u8]) -> Result<(), WireError> {
         let reliable = self.lanes.get(lane.index()).is_some_and(|lane| lane.is_reliable());
         let packet = Packet::decode(bytes)?;
-        let total =
-            if let Packet::First { total, .. } = &packet { usize::try_from(*total).unwrap_or(usize::MAX) } else { 0 };
-        // One that is too long by itself is against the protocol, whoever else sends.
-        if (1..=MAX_MESSAGE_BYTES).contains(&total) && self.joining_bytes().saturating_add(total) > MAX_JOINING_BYTES {
-            return Err(WireError::Overload);
-        }
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         match packet {
             Packet::Control(frame) => return self.control(now, id, lane, frame),
@@ -94,9 +63,9 @@ impl RoomCore {
                     self.body(now, id, lane, body)?;
                 }
             }
-            Packet::First { total, bytes } => peer.session.first(lane, total, bytes)?,
+            Packet::First { total, bytes } => peer.session.first(now, lane, total, bytes)?,
             Packet::More(bytes) => {
-                if let Taken::Joined(bytes) = peer.session.more(lane, bytes)? {
+                if let Taken::Joined(bytes) = peer.session.more(now, lane, bytes)? {
                     self.body(now, id, lane, Body::decode(&bytes)?)?;
                 }
             }
@@ -108,11 +77,6 @@ impl RoomCore {
             peer.session.settle(now, lane, link, &timings, &mut self.out);
         }
         Ok(())
-    }
-
-    /// Bytes that all peers together may still make this side hold for the messages they have begun to send.
-    fn joining_bytes(&self) -> usize {
-        self.peers.values().map(|peer| peer.session.expected_bytes()).sum()
     }
 
     fn control(&mut self, now: Time, id: PeerId, lane: Lane, frame: Frame<'_>) -> Result<(), WireError> {

@@ -18,6 +18,7 @@ use crate::presence::Theirs;
 use crate::report::{LinkChange, LinkReport, millis};
 use crate::session::{self, Session};
 use crate::timer::{Time, Timings};
+use crate::transfer::TransferId;
 use crate::wire::{Frame, WireError};
 
 /// A link that was just lost is made again after this: if the peer's page is closing, the server will say so first.
@@ -33,6 +34,9 @@ const FAREWELL: Duration = Duration::from_millis(150);
 /// negotiation.
 const MAX_STARTS: u32 = 10;
 const START_WINDOW: Duration = Duration::from_secs(10);
+
+/// A peer is offered at most this many files per [`START_WINDOW`]; one that offers twice as many has its link closed.
+const MAX_FILE_OFFERS: u32 = 256;
 
 /// And over an open link it may offer this often: cameras are turned on and off faster than links are made.
 const MAX_OFFERS: u32 = 100;
@@ -72,6 +76,9 @@ pub(super) struct Peer {
     starts: u32,
     /// Offers over its open link.
     renewals: u32,
+    /// Files that this side offered, and the peer.
+    files_offered: u32,
+    files_heard: u32,
     starts_since: Time,
     pub(super) change: LinkChange,
     pub(super) changed: Time,
@@ -79,6 +86,8 @@ pub(super) struct Peer {
     /// made a description.
     pub(super) gathering: Option<u32>,
     gathered: Option<u32>,
+    /// What it makes this side hold, in bytes: see [`super::MAX_INCOMING_BYTES`].
+    pub(super) incoming: usize,
     /// Why the last frame that ended the link was refused.
     pub(super) fault: Option<WireError>,
     connections: u32,
@@ -110,11 +119,14 @@ impl Peer {
             offers: 0,
             starts: 0,
             renewals: 0,
+            files_offered: 0,
+            files_heard: 0,
             starts_since: now,
             change: LinkChange::Met,
             changed: now,
             gathering: None,
             gathered: None,
+            incoming: 0,
             fault: None,
             connections: 0,
             sent_bytes: 0,
@@ -144,7 +156,8 @@ impl Peer {
         let link = self.link.as_ref().map(|link| link.deadline(timings));
         let next_try = self.next_try.filter(|_| joined);
         let owes = self.session.owes_by().filter(|_| self.is_open());
-        [link, next_try, self.evict_at, owes, self.session.stalls_at(timings)].into_iter().flatten().min()
+        let parts = self.session.parts_due(timings).filter(|_| self.is_open());
+        [link, next_try, self.evict_at, owes, self.session.stalls_at(timings), parts].into_iter().flatten().min()
     }
 
     /// Sends a message on a lane; false if too much waits already. On a lane that is not reliable nothing waits.
@@ -203,16 +216,38 @@ impl Peer {
         self.renewals <= MAX_OFFERS
     }
 
+    /// Takes note of a file that is about to be offered; false if there are too many.
+    pub(super) fn may_offer_file(&mut self, now: Time) -> bool {
+        self.count_anew(now);
+        self.files_offered += 1;
+        self.files_offered <= MAX_FILE_OFFERS
+    }
+
+    /// Takes note of a file that the peer offers; false if no converge peer offers so many. The two sides don't begin to count
+    /// at the same moment.
+    pub(super) fn may_hear_of_file(&mut self, now: Time) -> bool {
+        self.count_anew(now);
+        self.files_heard += 1;
+        self.files_heard <= 2 * MAX_FILE_OFFERS
+    }
+
+    /// How much the peer may send of its files, but for one, that is not stored yet.
+    pub(super) fn granted_bytes(&self, but: TransferId) -> u64 {
+        self.moving.iter().filter(|moving| moving.info.id != but).map(Moving::granted_bytes).sum()
+    }
+
     fn count_anew(&mut self, now: Time) {
         if now.since(self.starts_since) > START_WINDOW {
             self.starts_since = now;
             (self.starts, self.renewals) = (0, 0);
+            (self.files_offered, self.files_heard) = (0, 0);
         }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
         let files: usize = self.moving.iter().map(Moving::held_bytes).sum();
-        self.session.waiting_bytes() + self.session.joining_bytes() + files
+        let unhandled = self.link.as_ref().map_or(0, |link| link.backlog.bytes());
+        self.session.waiting_bytes() + self.session.joining_bytes() + unhandled + files
     }
 
     /// When it has gone, if nothing more is heard of it.
@@ -370,6 +405,8 @@ impl RoomCore {
         peer.gathered = std::mem::take(&mut peer.gathering);
         peer.sent_bytes += link.sent_bytes;
         self.links.remove(&link.id);
+        self.drop_waiting(link.id);
+        self.count(id);
         self.out.push_back(Output::CloseLink { link: link.id });
         if link.is_open() {
             self.emit(Event::PeerDisconnected { peer: id, reason });
@@ -420,10 +457,12 @@ impl RoomCore {
 
     pub(super) fn remove(&mut self, id: PeerId, reason: DisconnectReason) {
         let Some(mut peer) = self.peers.remove(&id) else { return };
+        self.incoming -= peer.incoming;
         let ours = reason == DisconnectReason::Closed;
         let undelivered = if ours { peer.session.unsent() } else { peer.session.waiting() };
         if let Some(link) = peer.link.take() {
             self.links.remove(&link.id);
+            self.drop_waiting(link.id);
             self.out.push_back(Output::CloseLink { link: link.id });
             if link.is_open() {
                 self.emit(Event::PeerDisconnected { peer: id, reason });
@@ -442,6 +481,7 @@ impl RoomCore {
         let token = self.random.u32(..);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let given_up = peer.session.forget(token);
+        self.count(id);
         self.lost_memory(id, given_up);
     }
 
@@ -508,6 +548,9 @@ impl RoomCore {
                 // After a sleep its word may be waiting behind this wake-up.
                 if late && !peer.farewell {
                     peer.evict_at = Some(now + timings.probe);
+                } else if peer.link.as_ref().is_some_and(|link| !link.backlog.is_empty()) {
+                    // What it sent before it left is handled first.
+                    peer.evict_at = Some(now + FAREWELL);
                 } else {
                     let reason = if peer.farewell { DisconnectReason::Left } else { DisconnectReason::Lost };
                     self.remove(id, reason);
@@ -517,9 +560,19 @@ impl RoomCore {
             if late {
                 peer.session.slept(now);
             }
+            if peer.is_open() && peer.session.parts_due(&timings).is_some_and(|at| now >= at) {
+                self.refuse(now, id, WireError::Overload { what: "unfinished messages" });
+                continue;
+            }
             if peer.session.stalls_at(&timings).is_some_and(|at| now >= at) {
                 peer.session.stalled = true;
                 self.emit(Event::Stalled { peer: id });
+            }
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            // Its link answers pings, so it is not the network: others would wait for it without end.
+            if peer.session.stalled && peer.is_open() && peer.session.holds_up() {
+                self.refuse(now, id, WireError::Stalled);
+                continue;
             }
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             match &mut peer.link {

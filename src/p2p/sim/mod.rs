@@ -38,7 +38,7 @@ use crate::event::{Event, PeerState};
 use crate::identity::Identity;
 use crate::lane::{Delivery, Lane};
 use crate::link::LinkId;
-use crate::room::{Config, Input, RoomCore};
+use crate::room::{Config, Input, RoomCore, Sent};
 use crate::timer::{Time, Timings};
 use crate::transfer::TransferId;
 
@@ -70,6 +70,8 @@ pub struct Weather {
     pub disk: Duration,
     /// How much of files a page stores in a second; as much as arrives, where there is none.
     pub stored_per_second: Option<u64>,
+    /// How long a page takes for a step of what peers have sent ([`Input::Work`]).
+    pub step: Duration,
 }
 
 impl Default for Weather {
@@ -86,6 +88,7 @@ impl Default for Weather {
             socket_timeout: Duration::from_secs(45),
             disk: Duration::from_millis(1),
             stored_per_second: None,
+            step: Duration::ZERO,
         }
     }
 }
@@ -150,6 +153,8 @@ struct Node {
     links: BTreeMap<LinkId, u64>,
     connections: u64,
     wake: u64,
+    /// It handles a step of what peers have sent, or is about to.
+    works: bool,
     asleep: Option<Asleep>,
     events: Vec<Event>,
     sources: BTreeMap<TransferId, Source>,
@@ -215,6 +220,7 @@ impl Sim {
             links: BTreeMap::new(),
             connections: 0,
             wake: 0,
+            works: false,
             asleep: None,
             events: Vec::new(),
             sources: BTreeMap::new(),
@@ -349,7 +355,7 @@ impl Sim {
     ///
     /// # Errors
     /// As [`RoomCore::broadcast`].
-    pub fn broadcast(&mut self, node: NodeId, text: &str) -> Result<(), SendError> {
+    pub fn broadcast(&mut self, node: NodeId, text: &str) -> Result<Sent, SendError> {
         self.call(node, |core, now| core.broadcast(now, Lane::RELIABLE, "chat", &payload(text)))
     }
 
@@ -514,6 +520,7 @@ impl Sim {
         page.socket = None;
         page.links.clear();
         page.wake += 1;
+        page.works = false;
         page.asleep = None;
         page.sources.clear();
         page.sinks.clear();
@@ -559,8 +566,21 @@ impl Sim {
 
     /// Does what a page's core wants, and sets its timer.
     fn settle(&mut self, node: NodeId) {
-        while let Some(output) = self.nodes[node].core.as_mut().and_then(RoomCore::poll) {
-            self.perform(node, output);
+        loop {
+            while let Some(output) = self.nodes[node].core.as_mut().and_then(RoomCore::poll) {
+                self.perform(node, output);
+            }
+            let (now, step) = (self.clock(node), self.weather.step);
+            let page = &mut self.nodes[node];
+            match page.core.as_mut().filter(|core| core.has_work() && !page.works) {
+                Some(core) if step.is_zero() => core.handle(now, Input::Work),
+                Some(_) => {
+                    page.works = true;
+                    let life = page.life;
+                    self.schedule_at(self.now + step, Happening::Work { node, life });
+                }
+                None => break,
+            }
         }
         let page = &mut self.nodes[node];
         page.wake += 1;

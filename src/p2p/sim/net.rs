@@ -71,6 +71,11 @@ pub(super) enum Happening {
         node: NodeId,
         life: u64,
     },
+    /// A page has finished a step of what peers have sent.
+    Work {
+        node: NodeId,
+        life: u64,
+    },
     /// Something of a file.
     File {
         node: NodeId,
@@ -166,7 +171,7 @@ impl Sim {
             self.trace = (self.trace ^ number).wrapping_mul(0x0100_0000_01b3).rotate_left(17);
         }
         let page = match &what {
-            Happening::Wake { node, .. } | Happening::File { node, .. } => Some(*node),
+            Happening::Wake { node, .. } | Happening::Work { node, .. } | Happening::File { node, .. } => Some(*node),
             Happening::SocketOpened { socket }
             | Happening::ToClient { socket, .. }
             | Happening::ClientEnd { socket } => self.client_of(*socket),
@@ -246,6 +251,11 @@ impl Sim {
                 let page = &self.nodes[node];
                 if page.life == life && page.asleep.as_ref().is_some_and(|asleep| asleep.until <= now) {
                     self.wake_up(node);
+                }
+            }
+            Happening::Work { node, life } => {
+                if self.nodes[node].life == life && std::mem::take(&mut self.nodes[node].works) {
+                    self.tell(node, Input::Work);
                 }
             }
             Happening::File { node, life, transfer, event } => self.file_event(node, life, transfer, event),

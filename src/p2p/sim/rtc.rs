@@ -200,9 +200,9 @@ impl Sim {
     fn describe(&mut self, id: u64, sdp: Sdp, fresh: Option<u64>) {
         let takes = self.latency() / 10;
         self.say(id, takes, LinkEvent::LocalDescription(sdp));
-        for n in 0..if fresh.is_some() { 2 } else { 0 } {
+        for n in 1..if fresh.is_some() { 3 } else { 1 } {
             let candidate = Candidate {
-                candidate: format!("candidate {} {n}", fresh.unwrap_or_default()),
+                candidate: format!("candidate:{} 1 udp 1 10.0.0.{n} 5000 typ host", fresh.unwrap_or_default()),
                 sdp_mid: Some("0".into()),
                 sdp_m_line_index: None,
             };
@@ -269,7 +269,7 @@ impl Sim {
     pub(super) fn add_candidate(&mut self, id: u64, candidate: &Candidate) {
         let Some(end) = self.connections.get_mut(&id) else { return };
         assert!(end.remote.is_some(), "seed {}: a candidate before the remote description", self.seed);
-        let ice = candidate.candidate.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let ice = candidate.candidate.split([':', ' ']).nth(1).and_then(|word| word.parse().ok());
         // One of other credentials is of no use: the browser refuses it.
         if ice == Some(end.remote_ice) {
             end.candidates += 1;
@@ -565,7 +565,7 @@ impl Sim {
             LinkEvent::Open { .. } => end.told = true,
             LinkEvent::LocalCandidate(candidate) => {
                 // Those of an offer that was rolled back or replaced are not gathered any longer.
-                let of = |ice: u64| candidate.candidate.starts_with(&format!("candidate {ice} "));
+                let of = |ice: u64| candidate.candidate.starts_with(&format!("candidate:{ice} "));
                 if !of(end.local_ice) && !end.pending.is_some_and(|offer| of(offer.ice)) {
                     return;
                 }

@@ -75,6 +75,10 @@ impl Bench {
         self.now += Duration::from_micros(10);
         self.core.handle(self.now, input);
         self.drain();
+        while self.core.has_work() {
+            self.core.handle(self.now, Input::Work);
+            self.drain();
+        }
     }
 
     fn link(&mut self, event: LinkEvent) {

@@ -142,6 +142,10 @@ fn dialling() -> (RoomCore, PeerId, converge_p2p::LinkId) {
 fn tell(core: &mut RoomCore, now: Time, input: Input) {
     core.handle(now, input);
     while core.poll().is_some() {}
+    while core.has_work() {
+        core.handle(now, Input::Work);
+        while core.poll().is_some() {}
+    }
 }
 
 fn link_to(core: &RoomCore, now: Time, peer: PeerId) -> (LinkReport, Diagnosis) {

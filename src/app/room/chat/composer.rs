@@ -40,16 +40,16 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
             None => peers.get_untracked().into_iter().map(Peer::id).collect(),
         };
         let sent = match to.get_untracked() {
-            Some(peer) => channel.send_to(peer, &said),
-            None => channel.broadcast(&said),
+            Some(peer) => channel.send_to(peer, &said).map(|()| Vec::new()),
+            None => channel.broadcast(&said).map(|sent| sent.missed),
         };
         match sent {
-            Ok(()) => {
+            Ok(missed) => {
                 let direct = to.get_untracked().map(|peer| words::chat::direct_to(&name_of(peer)));
                 let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), from));
                 let (text, direct, at) = (said.text.into(), direct.unwrap_or_default(), Moment::default());
                 let receivers = receivers.into_iter().map(|peer| (peer, name_of(peer))).collect();
-                let delivery = Some(deliveries.sent(said.id, receivers));
+                let delivery = Some(deliveries.sent(said.id, receivers, &missed));
                 lines.push(Line { from, name, text, direct, mine: true, at, delivery });
                 field.set_value("");
                 platform::fit_height(&field);

@@ -183,16 +183,19 @@ impl Deliveries {
             .unwrap_or_default()
     }
 
-    /// Takes note of a message that was just sent to these receivers. Returns the texts about its delivery.
-    pub(super) fn sent(self, id: u32, to: Vec<(PeerId, String)>) -> Delivery {
+    /// Takes note of a message that was just sent to these receivers, but for those that take no more at the moment. Returns
+    /// the texts about its delivery.
+    pub(super) fn sent(self, id: u32, to: Vec<(PeerId, String)>, missed: &[PeerId]) -> Delivery {
         let client = self.room.client();
         let receiver = |(peer, name)| {
             let number = client.as_ref().and_then(|client| client.accepted(peer, Lane::RELIABLE)).unwrap_or_default();
             Receiver { peer, name, number, arrived: false }
         };
+        let (lost, to): (Vec<_>, Vec<_>) = to.into_iter().partition(|(peer, _)| missed.contains(peer));
         let mut waiting: Vec<Receiver> = to.into_iter().map(receiver).collect();
         waiting.sort_by_key(|receiver| receiver.peer);
-        let progress = Progress { waiting, ..Progress::default() };
+        let lost = lost.into_iter().map(|(_, name)| name).collect();
+        let progress = Progress { waiting, lost, ..Progress::default() };
         let said = Delivery { arrived: RwSignal::new(progress.words()), shown: RwSignal::new(progress.shown_words()) };
         self.state.try_update_value(|state| {
             if state.waiting.len() >= MAX_WAITING {

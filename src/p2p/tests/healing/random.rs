@@ -84,13 +84,12 @@ impl Books {
         let sent = match to {
             Some(to) => {
                 let to = sim.id(to);
-                sim.call(node, |core, now| core.send_to(now, to, lane, "numbers", &payload))
+                sim.call(node, |core, now| core.send_to(now, to, lane, "numbers", &payload)).map(|()| Vec::new())
             }
-            None => sim.call(node, |core, now| core.broadcast(now, lane, "numbers", &payload)),
+            None => sim.call(node, |core, now| core.broadcast(now, lane, "numbers", &payload)).map(|sent| sent.missed),
         };
         let refused: BTreeSet<NodeId> = match sent {
-            Ok(()) => BTreeSet::new(),
-            Err(SendError::QueueFull { peers }) => peers.iter().map(|id| nodes[id]).collect(),
+            Ok(peers) | Err(SendError::QueueFull { peers }) => peers.iter().map(|id| nodes[id]).collect(),
             Err(SendError::NotJoined | SendError::UnknownPeer { .. }) => targets.iter().copied().collect(),
             Err(other) => panic!("seed {}: {other}", sim.seed()),
         };

@@ -76,6 +76,36 @@ fn who_does_not_wait_is_refused_and_what_was_accepted_arrives() {
     assert!(sim.core(a).held_bytes() <= AT_REST);
 }
 
+/// What a page has no time for waits at the sender: nothing is lost, nobody is closed, and the others are heard meanwhile.
+#[test]
+fn a_page_that_handles_slowly_slows_its_senders_and_loses_nothing() {
+    for seed in 0..3 {
+        let mut sim = Sim::new(seed);
+        let [a, b, c] = [sim.open(), sim.open(), sim.open()];
+        sim.link_all(10 * S);
+        sim.weather.step = Duration::from_millis(2);
+        let (id, mut sent) = (sim.id(a), 0);
+        for second in 0..8 {
+            while sim.core(b).room_for(Some(id), Lane::RELIABLE) == Ok(true) {
+                send(&mut sim, b, a, Lane::RELIABLE, &numbered(sent, 100)).unwrap();
+                sent += 1;
+            }
+            send(&mut sim, c, a, Lane::RELIABLE, &numbered(second, 100)).unwrap();
+            sim.run_for(S);
+            assert_eq!(
+                numbers(&sim, a, c).len() as u64,
+                second + 1,
+                "seed {seed}: {sent} of another's are no reason to wait"
+            );
+        }
+        sim.weather.step = Duration::ZERO;
+        sim.run_for(20 * S);
+        let got: Vec<u64> = numbers(&sim, a, b).into_iter().map(|(number, _)| number).collect();
+        assert!(sent > 5000 && got == (0..sent).collect::<Vec<_>>(), "seed {seed}: {} of {sent}", got.len());
+        assert!(sim.all_linked() && !sim.was_told(a, |event| matches!(event, Event::PeerDisconnected { .. })));
+    }
+}
+
 #[test]
 fn a_large_message_on_one_lane_does_not_hold_up_a_small_one_on_another() {
     let (mut sim, a, b) = Sim::pair(3);

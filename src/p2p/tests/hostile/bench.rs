@@ -22,6 +22,8 @@ pub(crate) struct Bench {
     pub(crate) files: Vec<TransferId>,
     pub(crate) reads: usize,
     pub(crate) peak: usize,
+    /// The page finds no time to handle what comes.
+    pub(crate) busy: bool,
 }
 
 /// The other end of a link.
@@ -83,6 +85,7 @@ impl Bench {
             files: Vec::new(),
             reads: 0,
             peak: 0,
+            busy: false,
         };
         bench.drain();
         let members = vec![bench.evil.member(1), bench.friend.member(2)];
@@ -138,6 +141,15 @@ impl Bench {
     pub(crate) fn input(&mut self, input: Input) {
         self.core.handle(self.now, input);
         self.drain();
+        self.work();
+    }
+
+    /// Handles what has come, unless the page is busy.
+    pub(crate) fn work(&mut self) {
+        while !self.busy && self.core.has_work() {
+            self.core.handle(self.now, Input::Work);
+            self.drain();
+        }
     }
 
     pub(crate) fn drain(&mut self) {
@@ -190,6 +202,26 @@ impl Bench {
             self.input(Input::Timeout);
         }
         self.now = end;
+    }
+
+    /// Lets time pass while both others answer pings.
+    pub(crate) fn keep_alive(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.pass(Duration::from_secs(1));
+            for evil in [true, false] {
+                self.feed(evil, Lane::RELIABLE, Frame::Activity(0).encode().unwrap());
+            }
+        }
+    }
+
+    /// One of the others acknowledges all messages that it was sent on lane 0.
+    pub(crate) fn acknowledge(&mut self, evil: bool) {
+        let id = self.remote(evil).identity.id();
+        let link = self.remote(evil).link.unwrap();
+        self.input(Input::Link { link, event: LinkEvent::Writable { lane: Lane::RELIABLE } });
+        let Some(messages) = self.core.accepted(id, Lane::RELIABLE) else { return };
+        self.feed(evil, Lane::RELIABLE, Frame::Ack { lane: 0, messages, bytes: 0 }.encode().unwrap());
     }
 
     pub(crate) fn feed(&mut self, evil: bool, lane: Lane, bytes: Vec<u8>) {

@@ -140,27 +140,261 @@ fn bombs_and_floods() {
     run(attacks, Bench::new);
 }
 
-/// What one may send is not what many may: the room holds so much of unfinished messages, whoever they are from.
+/// An announcement takes nothing from the others: what has come of a message counts, and the peer that has sent the most of
+/// what is not whole is the one whose link is closed.
 #[test]
-fn more_than_the_page_can_hold_closes_the_link_that_asks_for_it() {
-    let mut bench = Bench::with_lanes(vec![Delivery::Reliable; 3]);
-    let announced = MAX_JOINING_BYTES / MAX_MESSAGE_BYTES;
-    let lanes = [Lane::RELIABLE, Lane::BULK, Lane::app(0), Lane::app(1), Lane::app(2)];
-    for (nth, lane) in lanes.into_iter().enumerate() {
-        assert_eq!(bench.reason(), None, "{nth} are under way");
-        // 16 MiB as a varint.
-        bench.send(lane, [FIRST, 0x80, 0x80, 0x80, 0x08, 0]);
-        if nth == announced {
-            break;
+fn more_than_the_page_can_hold_closes_the_link_that_makes_it_hold_the_most() {
+    let mut bench = Bench::with_lanes(vec![Delivery::Reliable; 4]);
+    let lanes = [Lane::RELIABLE, Lane::BULK, Lane::app(0), Lane::app(1), Lane::app(2), Lane::app(3)];
+    // 16 MiB as a varint.
+    let announcement = [FIRST, 0x80, 0x80, 0x80, 0x08, 0];
+    for lane in lanes {
+        bench.send(lane, announcement);
+        bench.feed(false, lane, announcement.to_vec());
+    }
+    assert_eq!(bench.reason(), None, "nothing has come yet");
+    let part = [&[MORE][..], &vec![0; 65_535]].concat();
+    // The friend's message is under way too.
+    for _ in 0..16 {
+        bench.feed(false, Lane::BULK, part.clone());
+    }
+    'full: for lane in lanes {
+        for _ in 0..255 {
+            bench.send(lane, &part);
+            if bench.reason().is_some() {
+                break 'full;
+            }
         }
     }
+    assert!(bench.peak <= MAX_INCOMING_BYTES_PER_PEER + 2 * MAX_MESSAGE_BYTES, "{}", bench.peak);
     assert_eq!(bench.reason(), Some(DisconnectReason::Overload));
     let report = bench.core.report(bench.now);
     let id = bench.id();
     let link = report.links.iter().find(|link| link.peer == id).unwrap();
     assert_eq!(link.last_change, LinkChange::Overload, "that another try came to nothing would say less");
     assert_eq!(report.diagnose(link), Diagnosis::Overload);
-    bench.friend_is_well("more than the page can hold");
+    let friend = bench.friend.identity.id();
+    assert_eq!(bench.core.peers().into_iter().find(|(id, _)| *id == friend).unwrap().1, PeerState::Connected);
+}
+
+/// Two members announce the longest messages on all lanes and send nothing more: the honest ones still send theirs.
+#[test]
+fn announced_messages_that_never_come_stop_nobody_else_s() {
+    let mut bench = Bench::new();
+    for lane in [Lane::RELIABLE, Lane::BULK] {
+        bench.send(lane, [FIRST, 0x80, 0x80, 0x80, 0x08, 0]);
+    }
+    let body = Body::Message { channel: "chat", direct: true, value: value(&vec![7; 200_000]) }.encode().unwrap();
+    let length = postcard_length(body.len() - 1);
+    bench.feed(false, Lane::BULK, [&[FIRST][..], &length, &body[1..60_000]].concat());
+    for part in body[60_000..].chunks(60_000) {
+        bench.feed(false, Lane::BULK, [&[MORE][..], part].concat());
+    }
+    assert_eq!(bench.messages(), 1);
+    bench.friend_is_well("announcements");
+    // What never comes is given up.
+    bench.keep_alive(Timings::default().stall + Duration::from_secs(1));
+    assert_eq!(bench.reason(), Some(DisconnectReason::Overload));
+    bench.friend_is_well("announcements");
+}
+
+fn postcard_length(mut length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes
+}
+
+/// Replies wait beside what the application sends, and a member that acknowledges nothing is dropped in the end.
+#[test]
+fn a_member_that_acknowledges_nothing_stops_nobody_s_messages() {
+    let mut bench = Bench::new();
+    for request in 0..4400 {
+        bench.body(&Body::Request { request, channel: "nobody-serves-this", value: value(b"?") });
+    }
+    assert_eq!(bench.reason(), None);
+    let (now, friend) = (bench.now, bench.friend.identity.id());
+    let sent = bench.core.broadcast(now, Lane::RELIABLE, "chat", &text("all of you")).unwrap();
+    bench.drain();
+    assert_eq!(sent.missed, [], "replies take no room of the application's");
+    // Until its queue is full of the application's messages: then the others get them all the same.
+    let missed = loop {
+        let sent = bench.core.broadcast(now, Lane::RELIABLE, "chat", &text("all of you")).unwrap();
+        bench.drain();
+        bench.acknowledge(false);
+        if !sent.missed.is_empty() {
+            break sent.missed;
+        }
+    };
+    assert_eq!(missed, [bench.id()]);
+    assert_eq!(bench.core.room_for(Some(friend), Lane::RELIABLE), Ok(true));
+    bench.keep_alive(Timings::default().stall + Duration::from_secs(1));
+    assert_eq!(bench.reason(), Some(DisconnectReason::Protocol));
+    let (id, report) = (bench.id(), bench.core.report(bench.now));
+    let fault = report.links.into_iter().find(|link| link.peer == id).unwrap().fault;
+    assert_eq!(fault, Some(WireError::Stalled));
+    bench.friend_is_well("silence");
+}
+
+/// A page that is busy handles nothing for a while: the peer may send as much as its credit allows, and no more.
+#[test]
+fn a_peer_that_ignores_its_credit_is_closed_and_one_that_keeps_to_it_is_not() {
+    let message = Body::Message { channel: "chat", direct: false, value: value(b"x") }.encode().unwrap();
+    let most = MAX_QUEUED_MESSAGES + MAX_QUEUED_ANSWERS;
+    let mut bench = Bench::new();
+    bench.busy = true;
+    for _ in 0..most {
+        bench.send(Lane::RELIABLE, &message);
+    }
+    assert_eq!((bench.reason(), bench.messages()), (None, 0));
+    assert!(!bench.evil.frames.iter().any(|(_, frame)| matches!(Frame::decode(frame), Ok(Frame::Ack { .. }))));
+    bench.busy = false;
+    bench.work();
+    assert_eq!(bench.messages(), most, "nothing is lost");
+    bench.busy = true;
+    for _ in 0..=most {
+        bench.send(Lane::RELIABLE, &message);
+    }
+    assert_eq!(bench.reason(), Some(DisconnectReason::Overload));
+    bench.busy = false;
+    bench.friend_is_well("ignored credit");
+}
+
+/// However much one has sent, the other's message is not behind all of it.
+#[test]
+fn links_are_served_in_turn() {
+    let mut bench = Bench::new();
+    bench.busy = true;
+    let message = Body::Message { channel: "chat", direct: false, value: value(b"x") }.encode().unwrap();
+    for _ in 0..4000 {
+        bench.send(Lane::RELIABLE, &message);
+    }
+    bench.feed(false, Lane::RELIABLE, message.clone());
+    bench.feed(false, Lane::RELIABLE, message);
+    let friend = bench.friend.identity.id();
+    let heard = |bench: &Bench| {
+        bench.events.iter().filter(|event| matches!(event, Event::Message { from, .. } if *from == friend)).count()
+    };
+    for _ in 0..40 {
+        bench.core.handle(bench.now, Input::Work);
+        bench.drain();
+    }
+    assert_eq!(heard(&bench), 2);
+    // And where handling takes long, after a thousandth of a second.
+    let mut bench = Bench::new();
+    bench.busy = true;
+    for _ in 0..100 {
+        bench.send(Lane::RELIABLE, Body::Cancel(1).encode().unwrap());
+    }
+    let ping = Frame::Ping(7).encode().unwrap();
+    bench.feed(false, Lane::RELIABLE, ping);
+    for _ in 0..3 {
+        bench.core.handle(bench.now, Input::Work);
+        bench.drain();
+        bench.now += Duration::from_millis(5);
+    }
+    assert!(bench.friend.frames.iter().any(|(_, frame)| Frame::decode(frame) == Ok(Frame::Pong(7))));
+}
+
+/// What was sent before the connection closed is handled before that is.
+#[test]
+fn a_connection_that_closes_behind_its_messages_loses_none() {
+    let mut bench = Bench::new();
+    bench.busy = true;
+    for _ in 0..100 {
+        bench.body(&Body::Message { channel: "chat", direct: false, value: value(b"x") });
+    }
+    let link = bench.evil.link.unwrap();
+    bench.input(Input::Link { link, event: LinkEvent::Closed });
+    assert_eq!((bench.messages(), bench.reason()), (0, None));
+    bench.busy = false;
+    bench.work();
+    assert_eq!((bench.messages(), bench.reason()), (100, Some(DisconnectReason::Lost)));
+    assert!(!bench.core.has_work());
+}
+
+#[test]
+fn files_that_are_offered_and_withdrawn_push_out_no_file_that_was_received() {
+    let mut bench = Bench::new();
+    // The friend's file arrives whole.
+    let offer = Body::Offer { transfer: 1, name: "kept.txt", mime: "", size: 1 }.encode().unwrap();
+    bench.feed(false, Lane::RELIABLE, offer);
+    let kept = bench.core.transfers().last().unwrap().id;
+    bench.core.accept(bench.now, kept);
+    bench.drain();
+    bench.feed(false, Lane::BULK, vec![FILE, 1, 0, b'x']);
+    bench.input(Input::File { transfer: kept, event: FileEvent::Written });
+    let hash = *blake3::hash(b"x").as_bytes();
+    bench.feed(false, Lane::RELIABLE, Body::End { transfer: 1, hash }.encode().unwrap());
+    bench.input(Input::File { transfer: kept, event: FileEvent::Finished });
+    assert_eq!(bench.state(kept), TransferState::Done);
+    for transfer in 0..300 {
+        bench.body(&Body::Offer { transfer, name: "a", mime: "", size: 1 });
+        bench.body(&Body::Stop { transfer, offered: true, failed: false });
+    }
+    assert_eq!((bench.state(kept), bench.files.contains(&kept)), (TransferState::Done, true));
+    assert!(bench.core.transfers().len() <= 65, "{} are remembered", bench.core.transfers().len());
+    let forgotten = bench.events.iter().filter(|event| matches!(event, Event::TransferForgotten { .. })).count();
+    assert_eq!(forgotten, 300 - 64);
+    assert_eq!(bench.reason(), None);
+    // An application that offers files so fast is none of converge's.
+    for transfer in 300..600 {
+        bench.body(&Body::Offer { transfer, name: "a", mime: "", size: 1 });
+        bench.body(&Body::Stop { transfer, offered: true, failed: false });
+    }
+    assert_eq!(bench.reason(), Some(DisconnectReason::Overload));
+    assert!(bench.files.contains(&kept));
+    bench.friend_is_well("offers");
+}
+
+#[test]
+fn a_sender_keeps_to_the_number_of_files_that_a_peer_takes() {
+    let mut bench = Bench::new();
+    let (now, to) = (bench.now, bench.id());
+    let mut offered = 0;
+    let refused = loop {
+        match bench.core.offer_file(now, to, "a", "", 1) {
+            Ok(id) => {
+                bench.drain();
+                offered += 1;
+                bench.core.cancel(now, id);
+                bench.drain();
+                bench.acknowledge(true);
+            }
+            Err(error) => break error,
+        }
+        assert!(offered < 1000);
+    };
+    assert_eq!((offered, refused), (256, SendError::QueueFull { peers: vec![to] }));
+    bench.keep_alive(Duration::from_secs(11));
+    assert!(bench.core.offer_file(bench.now, to, "a", "", 1).is_ok(), "after a while there may be more");
+    bench.drain();
+}
+
+#[test]
+fn candidates_that_no_browser_has_are_not_tried_and_more_than_any_has_close_the_link() {
+    let mut bench = Bench::new();
+    let attempt = bench.evil.attempt;
+    let says = |bench: &mut Bench, line: &str| {
+        let candidate = format!("{{\"candidate\":\"{line}\",\"sdpMid\":\"0\"}}");
+        bench.control(&Frame::Negotiation(&format!("{{\"attempt\":{attempt},\"candidate\":{candidate}}}")));
+    };
+    bench.signal(&format!("{{\"attempt\":{attempt},\"answer\":\"first\"}}"));
+    let link = bench.evil.link.unwrap();
+    bench.input(Input::Link { link, event: LinkEvent::RemoteSet });
+    bench.negotiations = 0;
+    for line in ["candidate:1 1 udp 1 127.0.0.1 22 typ host", "candidate:1 1 tcp 1 192.168.0.1 80 typ host"] {
+        says(&mut bench, line);
+    }
+    assert_eq!(bench.negotiations, 0);
+    for n in 0..20_000 {
+        says(&mut bench, &format!("candidate:{n} 1 udp 1 10.0.0.1 {} typ host", 1 + n % 60_000));
+    }
+    assert_eq!((bench.negotiations, bench.reason()), (64, Some(DisconnectReason::Overload)));
+    bench.friend_is_well("candidates");
 }
 
 /// Many connections are as bad as many frames: a peer gets only so many in a while.

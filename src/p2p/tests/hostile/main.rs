@@ -10,15 +10,17 @@ mod frames;
 use std::sync::Arc;
 use std::time::Duration;
 
-use converge_p2p::room::{FileEvent, Input, LinkEvent, MAX_JOINING_BYTES, Output, RoomCore};
+use converge_p2p::room::{
+    FileEvent, Input, LinkEvent, MAX_INCOMING_BYTES_PER_PEER, MAX_QUEUED_ANSWERS, MAX_QUEUED_MESSAGES, Output, RoomCore,
+};
 use converge_p2p::sim::{config, entrance, server_says};
 use converge_p2p::wire::{
     Answer, Body, FILE, FIRST, Frame, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_SLOTS, MORE, PACK,
-    Value, WHOLE,
+    Value, WHOLE, WireError,
 };
 use converge_p2p::{
     Activity, Delivery, Diagnosis, DisconnectReason, Event, Identity, Lane, LinkChange, LinkId, Payload, PeerId,
-    PeerState, Sdp, Time, TransferId, TransferState,
+    PeerState, Sdp, SendError, Time, Timings, TransferId, TransferState,
 };
 use converge_signal::protocol::{Member, ServerMessage};
 use serde_json::value::RawValue;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use converge_signal::PeerId;
 use converge_signal::protocol::Limits;
 use converge_signal::server::listen::Listen;
 use converge_signal::server::{self, Origins, RoomTokens, SecretError, SettingsError, Tls, TlsError};
@@ -52,6 +53,9 @@ pub(crate) enum Command {
         /// Don't hand out TURN servers with it
         #[arg(long)]
         no_relay: bool,
+        /// The one peer id that may use it; without, its holder may be anybody
+        #[arg(long, value_name = "PEER ID")]
+        sub: Option<PeerId>,
     },
 }
 

@@ -32,16 +32,16 @@ async fn denied(server: &Server, token: Option<String>, topic: &str) {
 async fn a_token_opens_its_room_and_everything_else_looks_alike() {
     let server = Server::start(prompt().authorizer(tokens())).await;
     let mut tab = server.connect(1).await;
-    tab.hello_with("lobby", Some(tokens().mint("lobby", later(), Grant::ALL))).await;
+    tab.hello_with("lobby", Some(tokens().mint("lobby", later(), Grant::ALL, None))).await;
     tab.welcome().await;
 
-    let expired = tokens().mint("lobby", SystemTime::now() - Duration::from_secs(1), Grant::ALL);
+    let expired = tokens().mint("lobby", SystemTime::now() - Duration::from_secs(1), Grant::ALL, None);
     let other = RoomTokens::new(&["another secret of thirty-two bytes"], "meet.example").unwrap();
     denied(&server, None, "lobby").await;
     denied(&server, Some("nonsense".to_owned()), "lobby").await;
     denied(&server, Some(expired), "lobby").await;
-    denied(&server, Some(other.mint("lobby", later(), Grant::ALL)), "lobby").await;
-    denied(&server, Some(tokens().mint("lobby", later(), Grant::ALL)), "attic").await;
+    denied(&server, Some(other.mint("lobby", later(), Grant::ALL, None)), "lobby").await;
+    denied(&server, Some(tokens().mint("lobby", later(), Grant::ALL, None)), "attic").await;
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn who_may_not_relay_is_not_given_the_relay() {
     let server = Server::start(settings).await;
     for (grant, expected) in [(Grant::ALL, vec![stun.clone(), turn]), (Grant::WITHOUT_RELAY, vec![stun])] {
         let mut tab = server.connect(1).await;
-        tab.hello_with("lobby", Some(tokens().mint("lobby", later(), grant))).await;
+        tab.hello_with("lobby", Some(tokens().mint("lobby", later(), grant, None))).await;
         assert_eq!(tab.welcome().await.ice_servers, expected);
     }
 }

@@ -174,6 +174,8 @@ impl Settings {
             join_burst_per_ip: number(given.join_burst_per_ip),
             joins_per_second_per_topic: number(given.joins_per_second_per_topic),
             join_burst_per_topic: number(given.join_burst_per_topic),
+            empty_joins_per_minute_per_ip: number(given.empty_joins_per_minute_per_ip),
+            empty_join_burst_per_ip: number(given.empty_join_burst_per_ip),
             hello_within_ms: u32::try_from(time(given.hello_within).as_millis()).unwrap_or(u32::MAX),
             max_queued_bytes: number(given.max_queued_bytes),
         };

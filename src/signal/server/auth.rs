@@ -54,8 +54,9 @@ pub struct Denied;
 /// What an [`Authorizer`] decides, once it has.
 pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 
-/// Decides who may join a room. Asked once for each join, after the limits and after the proof of the peer's key; the
-/// time allowed for `hello` goes on meanwhile.
+/// Decides who may join a room. Asked once for each join, after the limits of the peer's address and the proof of its key,
+/// and before the joins of the room are counted: peers that are denied use none of these up. The time allowed for `hello`
+/// goes on meanwhile.
 ///
 /// Ready ones are [`Open`] and [`RoomTokens`]; any closure from a [`JoinRequest`] to a future is one too:
 ///
@@ -71,6 +72,22 @@ pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 pub trait Authorizer: Send + Sync + 'static {
     /// Lets the peer in, or not.
     fn authorize(&self, request: JoinRequest) -> Decision;
+
+    /// Denies what can be denied at once, before the signature is checked: that takes longer than most decisions, so that
+    /// strangers should not cost it. The peer has not proved its id here. Default: denies nothing.
+    ///
+    /// # Errors
+    /// [`Denied`] if [`Authorizer::authorize`] would deny the request, too.
+    fn screen(&self, request: &JoinRequest) -> Result<(), Denied> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// Whether a grant shows that somebody told the peer of the room. Then joins of empty rooms are no guesses, and not
+    /// counted as such. Default: it does not.
+    fn vouches(&self) -> bool {
+        false
+    }
 
     /// What it is called at [`WELL_KNOWN_PATH`](crate::protocol::WELL_KNOWN_PATH), for clients to know whether to bring
     /// a token.
@@ -239,6 +256,14 @@ impl RoomTokens {
 impl Authorizer for RoomTokens {
     fn authorize(&self, request: JoinRequest) -> Decision {
         Box::pin(std::future::ready(self.check(&request, SystemTime::now()).ok_or(Denied)))
+    }
+
+    fn screen(&self, request: &JoinRequest) -> Result<(), Denied> {
+        self.check(request, SystemTime::now()).map(|_| ()).ok_or(Denied)
+    }
+
+    fn vouches(&self) -> bool {
+        true
     }
 
     fn kind(&self) -> &'static str {

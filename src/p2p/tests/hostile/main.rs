@@ -20,7 +20,7 @@ use converge_p2p::{
     Activity, Delivery, Diagnosis, DisconnectReason, Event, Identity, Lane, LinkChange, LinkId, Payload, PeerId,
     PeerState, Sdp, Time, TransferId, TransferState,
 };
-use converge_signal::protocol::{Member, ServerMessage};
+use converge_signal::protocol::{Departed, ErrorCode, LeftReason, Member, ServerMessage};
 use serde_json::value::RawValue;
 
 use self::bench::{Attack, BOUND, Bench, Closed, Fate, Ignored, PROTOCOL, run, text, value};

@@ -54,9 +54,8 @@ pub struct Denied;
 /// What an [`Authorizer`] decides, once it has.
 pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 
-/// Decides who may join a room. Asked once for each join, after the limits of the peer's address and the proof of its key,
-/// and before the joins of the room are counted: peers that are denied use none of these up. The time allowed for `hello`
-/// goes on meanwhile.
+/// Decides who may join a room. Asked once for each join, after the limits of the peer's address, and before the joins of
+/// the room are counted: peers that are denied use none of these up. The time allowed for `hello` goes on meanwhile.
 ///
 /// Ready ones are [`Open`] and [`RoomTokens`]; any closure from a [`JoinRequest`] to a future is one too:
 ///
@@ -70,17 +69,15 @@ pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 /// # let _ = settings;
 /// ```
 pub trait Authorizer: Send + Sync + 'static {
-    /// Lets the peer in, or not.
+    /// Lets the peer in, or not. It has proved to hold the key behind its id.
     fn authorize(&self, request: JoinRequest) -> Decision;
 
-    /// Denies what can be denied at once, before the signature is checked: that takes longer than most decisions, so that
-    /// strangers should not cost it. The peer has not proved its id here. Default: denies nothing.
-    ///
-    /// # Errors
-    /// [`Denied`] if [`Authorizer::authorize`] would deny the request, too.
-    fn screen(&self, request: &JoinRequest) -> Result<(), Denied> {
+    /// Decides at once where that is cheap. Then strangers are denied before their signature is checked, which takes longer,
+    /// and the room's joins are counted before that, too. The peer has not proved its id yet. `None`, the default, has
+    /// [`Authorizer::authorize`] asked after the proof.
+    fn decide(&self, request: &JoinRequest) -> Option<Result<Grant, Denied>> {
         let _ = request;
-        Ok(())
+        None
     }
 
     /// Whether a grant shows that somebody told the peer of the room. Then joins of empty rooms are no guesses, and not
@@ -113,6 +110,10 @@ pub struct Open;
 impl Authorizer for Open {
     fn authorize(&self, _: JoinRequest) -> Decision {
         Box::pin(std::future::ready(Ok(Grant::ALL)))
+    }
+
+    fn decide(&self, _: &JoinRequest) -> Option<Result<Grant, Denied>> {
+        Some(Ok(Grant::ALL))
     }
 
     fn kind(&self) -> &'static str {
@@ -258,8 +259,8 @@ impl Authorizer for RoomTokens {
         Box::pin(std::future::ready(self.check(&request, SystemTime::now()).ok_or(Denied)))
     }
 
-    fn screen(&self, request: &JoinRequest) -> Result<(), Denied> {
-        self.check(request, SystemTime::now()).map(|_| ()).ok_or(Denied)
+    fn decide(&self, request: &JoinRequest) -> Option<Result<Grant, Denied>> {
+        Some(self.check(request, SystemTime::now()).ok_or(Denied))
     }
 
     fn vouches(&self) -> bool {

@@ -257,19 +257,31 @@ impl Known {
                 return Err(ErrorCode::TooManyJoins);
             }
         }
+        let returns = self.source.is_some() && newcomer_from.is_none();
+        let count = |topic| match returns || limiter.allow_join_of(topic, self.source) {
+            true => Ok(()),
+            false => Err(ErrorCode::TooManyJoins),
+        };
         let (topic, id, origin) = (hello.topic, hello.id, self.session.origin().to_owned());
         let request = JoinRequest { topic, id, origin, token: hello.token.clone() };
-        settings.auth.screen(&request).map_err(|_| ErrorCode::Denied)?;
-        let mut join = self.session.prove(&hello)?;
-        let within = Duration::from_millis(settings.hub.limits.hello_within_ms.into());
-        let decision = timeout(within, settings.auth.authorize(request)).await;
-        let grant = decision.map_err(|_| ErrorCode::Timeout)?.map_err(|_| ErrorCode::Denied)?;
-        join = join.allow_relay(grant.relay);
-        let returns = newcomer_from.is_none() && self.source.is_some();
-        if !returns && !limiter.allow_join_of(&topic, self.source) {
-            return Err(ErrorCode::TooManyJoins);
-        }
+        let denied = |_| ErrorCode::Denied;
+        let (join, grant) = match settings.auth.decide(&request) {
+            Some(decision) => {
+                let grant = decision.map_err(denied)?;
+                count(&topic)?;
+                (self.session.prove(&hello)?, grant)
+            }
+            None => {
+                let join = self.session.prove(&hello)?;
+                let within = Duration::from_millis(settings.hub.limits.hello_within_ms.into());
+                let decision = timeout(within, settings.auth.authorize(request)).await;
+                let grant = decision.map_err(|_| ErrorCode::Timeout)?.map_err(denied)?;
+                count(&topic)?;
+                (join, grant)
+            }
+        };
         self.joined = true;
+        let join = join.allow_relay(grant.relay);
         self.shared.join(self.conn, join, newcomer_from.filter(|_| !settings.auth.vouches()))
     }
 

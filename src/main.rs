@@ -47,10 +47,10 @@ async fn main() -> std::process::ExitCode {
             }
             Err(error) => fail(&error),
         },
-        Command::Token { room, valid_for, no_relay } => {
+        Command::Token { room, valid_for, no_relay, sub } => {
             let Some(tokens) = &settings.tokens else { return fail(&Problem::NoSecret) };
             let grant = if no_relay { Grant::WITHOUT_RELAY } else { Grant::ALL };
-            println!("{}", tokens.mint(&room, SystemTime::now() + valid_for.0, grant));
+            println!("{}", tokens.mint(&room, SystemTime::now() + valid_for.0, grant, sub));
             ExitCode::SUCCESS
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use converge_signal::PeerId;
 use converge_signal::protocol::Limits;
 use converge_signal::server::listen::Listen;
 use converge_signal::server::{self, Origins, RoomTokens, SecretError, SettingsError, Tls, TlsError};
@@ -52,6 +53,9 @@ pub(crate) enum Command {
         /// Don't hand out TURN servers with it
         #[arg(long)]
         no_relay: bool,
+        /// The one peer id that may use it; without, its holder may be anybody
+        #[arg(long, value_name = "PEER ID")]
+        sub: Option<PeerId>,
     },
 }
 
@@ -170,6 +174,8 @@ impl Settings {
             join_burst_per_ip: number(given.join_burst_per_ip),
             joins_per_second_per_topic: number(given.joins_per_second_per_topic),
             join_burst_per_topic: number(given.join_burst_per_topic),
+            empty_joins_per_minute_per_ip: number(given.empty_joins_per_minute_per_ip),
+            empty_join_burst_per_ip: number(given.empty_join_burst_per_ip),
             hello_within_ms: u32::try_from(time(given.hello_within).as_millis()).unwrap_or(u32::MAX),
             max_queued_bytes: number(given.max_queued_bytes),
         };

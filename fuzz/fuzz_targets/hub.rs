@@ -2,7 +2,8 @@
 //! come and go, and time.
 //!
 //! Nothing panics; who is told of somebody is told when that one has gone, and of nobody that is not there; when all
-//! have gone and every wait is over, nothing is left.
+//! have gone and every wait is over, nothing is left. A topic never has more members than it may, and it is full only if
+//! members that are there take all of its places but those that may be kept for absent ones.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use converge_signal::hub::{ConnId, Hub, Input, Join, Output, Session, Settings};
 use converge_signal::protocol::{
     ClientMessage, ErrorCode, Hello, Limits, ServerMessage, VERSION, blind_topic, hello_bytes,
 };
-use converge_signal::{Nonce, PeerId, Signature};
+use converge_signal::{Nonce, PeerId, Signature, TopicHash};
 use ed25519_dalek::{Signer, SigningKey};
 use libfuzzer_sys::fuzz_target;
 
@@ -55,26 +56,50 @@ struct Bench {
     sessions: BTreeMap<ConnId, Session>,
     /// Whom each connection was told of and not told to be gone.
     views: BTreeMap<ConnId, BTreeSet<PeerId>>,
+    /// The topic that each connection has joined, and the one that is being joined.
+    joined: BTreeMap<ConnId, TopicHash>,
+    joining: Option<TopicHash>,
+    max_members: usize,
 }
 
 impl Bench {
+    fn present(&self, topic: Option<TopicHash>) -> usize {
+        self.joined.values().filter(|joined| Some(**joined) == topic).count()
+    }
+
+    fn join(&mut self, conn: ConnId, join: Join) {
+        self.joining = Some(join.topic());
+        self.handle(Input::Join { conn, join });
+    }
+
+    fn gone(&mut self, conn: ConnId) -> bool {
+        self.views.remove(&conn);
+        self.joined.remove(&conn);
+        self.sessions.remove(&conn).is_some()
+    }
+
     fn handle(&mut self, input: Input<'_>) {
         self.hub.handle(self.now, input);
         while let Some(output) = self.hub.poll() {
             match output {
-                Output::Send { conn, frame } => {
+                Output::Send { conn, frame, from } => {
                     assert!(self.sessions.contains_key(&conn), "nothing is said after the end");
+                    assert!(frame.len() <= 65_536, "it fits into what clients accept");
+                    if let Some(sender) = from {
+                        assert!(frame.starts_with(r#"{"signal""#), "only signals have a sender");
+                        assert_eq!(self.joined.get(&sender), self.joined.get(&conn), "of the same topic");
+                    }
                     self.told(conn, serde_json::from_str(&frame).expect("the server speaks its own protocol"));
                 }
-                Output::Close { conn, .. } => {
-                    assert!(self.sessions.remove(&conn).is_some(), "closed once");
-                    self.views.remove(&conn);
-                }
+                Output::Close { conn, .. } => assert!(self.gone(conn), "closed once"),
             }
         }
         assert!(self.hub.wake_at().is_none_or(|at| at > self.now), "nothing is due that could be done now");
         assert_eq!(self.hub.connections(), self.sessions.len());
-        assert!(self.hub.members() <= self.sessions.len());
+        assert_eq!(self.hub.members(), self.joined.len());
+        for topic in self.joined.values() {
+            assert!(self.present(Some(*topic)) <= self.max_members, "no more than it may have");
+        }
     }
 
     fn told(&mut self, conn: ConnId, message: ServerMessage) {
@@ -84,6 +109,11 @@ impl Bench {
                 *view = welcome.members.iter().map(|member| member.id).collect();
                 assert_eq!(view.len(), welcome.members.len(), "each once");
                 assert!(view.len() < welcome.total as usize);
+                self.joined.extend(self.joining.map(|topic| (conn, topic)));
+            }
+            ServerMessage::Error { code: ErrorCode::RoomFull, .. } => {
+                let kept = (self.max_members / 4).max(1);
+                assert!(self.present(self.joining) + kept >= self.max_members, "absent members keep nobody out");
             }
             ServerMessage::Joined { members } => view.extend(members.iter().map(|member| member.id)),
             ServerMessage::Left { members } => {
@@ -125,7 +155,16 @@ fuzz_target!(|bytes: &[u8]| {
     let (tick, grace) = if first & 32 == 0 { (50, 5000) } else { (0, 0) };
     let (tick, grace) = (Duration::from_millis(tick), Duration::from_millis(grace));
     let hub = Hub::new(Settings { limits, tick, grace, ..Settings::default() }, first.into());
-    let mut bench = Bench { hub, now: Duration::ZERO, last: 0, sessions: BTreeMap::new(), views: BTreeMap::new() };
+    let mut bench = Bench {
+        hub,
+        now: Duration::ZERO,
+        last: 0,
+        sessions: BTreeMap::new(),
+        views: BTreeMap::new(),
+        joined: BTreeMap::new(),
+        joining: None,
+        max_members: limits.max_topic_members as usize,
+    };
     while let Some(step) = next() {
         let conns: Vec<ConnId> = bench.sessions.keys().copied().collect();
         let which = usize::from(next().unwrap_or_default());
@@ -136,11 +175,15 @@ fuzz_target!(|bytes: &[u8]| {
                 let conn = bench.last;
                 bench.sessions.insert(conn, Session::new(NONCE, "", limits.max_frame_bytes));
                 bench.handle(Input::Connected { conn, nonce: NONCE });
-                bench.handle(Input::Join { conn, join: HELLOS[which % HELLOS.len()].1 });
+                bench.join(conn, HELLOS[which % HELLOS.len()].1);
             }
             // Seldom, since it is slow: as it comes.
-            3 if which < 4 => bench.frame(conn, &HELLOS[usize::from(next().unwrap_or_default()) % HELLOS.len()].0),
-            3 => bench.handle(Input::Join { conn, join: HELLOS[which % HELLOS.len()].1 }),
+            3 if which < 4 => {
+                let (text, join) = &HELLOS[usize::from(next().unwrap_or_default()) % HELLOS.len()];
+                bench.joining = Some(join.topic());
+                bench.frame(conn, text);
+            }
+            3 => bench.join(conn, HELLOS[which % HELLOS.len()].1),
             4..7 => {
                 let to = IDS[usize::from(next().unwrap_or_default()) % IDS.len()];
                 bench.frame(conn, &format!(r#"{{"signal":{{"to":"{to}","data":{{"n":[1, 2]}}}}}}"#));
@@ -148,14 +191,15 @@ fuzz_target!(|bytes: &[u8]| {
             7 => bench.frame(conn, r#"{"leave":{}}"#),
             8 => bench.frame(conn, r#"{"ping":{}}"#),
             9 | 10 => {
-                if bench.sessions.remove(&conn).is_some() {
-                    bench.views.remove(&conn);
+                if bench.gone(conn) {
                     bench.handle(Input::Disconnected { conn, clean: step % 16 == 9 });
                 }
             }
             11 => bench.handle(Input::Refuse { conn, code: CODES[which % CODES.len()] }),
             12 => bench.handle(Input::Drain { conn, retry_after: Duration::from_millis(which as u64) }),
             13 => bench.wait(Duration::from_millis(which as u64 * 40)),
+            // A driver drops a signal between any two, or one that it did not have.
+            14 => bench.handle(Input::Congested { conn, receiver: which as ConnId }),
             // Any text at all.
             _ => {
                 let text: Vec<u8> = (0..which).map_while(|_| next()).collect();
@@ -169,8 +213,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(view.len() <= bench.hub.members(), "no ghosts");
     }
     for conn in bench.sessions.keys().copied().collect::<Vec<_>>() {
-        bench.sessions.remove(&conn);
-        bench.views.remove(&conn);
+        bench.gone(conn);
         bench.handle(Input::Disconnected { conn, clean: false });
     }
     bench.wait(Duration::from_secs(60));

@@ -222,6 +222,13 @@ given! {
     /// Joins of one room, at once [default: 500]
     #[arg(long, env = "CONVERGE_JOIN_BURST_PER_TOPIC", value_name = "N", global = true, help_heading = "Limits")]
     join_burst_per_topic: u32,
+    /// Joins of empty rooms from one address, in the long run [default: 6]
+    #[arg(long, env = "CONVERGE_EMPTY_JOINS_PER_MINUTE_PER_IP", value_name = "N", global = true,
+          help_heading = "Limits")]
+    empty_joins_per_minute_per_ip: u32,
+    /// Joins of empty rooms from one address, at once; while it is over this, it joins no room [default: 128]
+    #[arg(long, env = "CONVERGE_EMPTY_JOIN_BURST_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
+    empty_join_burst_per_ip: u32,
     /// The largest frame, in bytes [default: 65536]
     #[arg(long, env = "CONVERGE_MAX_FRAME_BYTES", value_name = "N", global = true, help_heading = "Limits")]
     max_frame_bytes: u32,
@@ -244,7 +251,7 @@ given! {
     /// How long it has to answer [default: 10s]
     #[arg(long, env = "CONVERGE_PONG_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
     pong_within: Time,
-    /// How long one write may take [default: 5s]
+    /// How long a write of 64 KiB may take [default: 5s]
     #[arg(long, env = "CONVERGE_WRITE_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
     write_within: Time,
     /// At the end, how long requests that are being answered and sockets that are being closed may take [default: 5s]
@@ -296,6 +303,8 @@ impl Given {
             join_burst_per_ip: Some(limits.join_burst_per_ip),
             joins_per_second_per_topic: Some(limits.joins_per_second_per_topic),
             join_burst_per_topic: Some(limits.join_burst_per_topic),
+            empty_joins_per_minute_per_ip: Some(limits.empty_joins_per_minute_per_ip),
+            empty_join_burst_per_ip: Some(limits.empty_join_burst_per_ip),
             max_frame_bytes: Some(limits.max_frame_bytes),
             max_queued_bytes: Some(limits.max_queued_bytes),
             first_byte_within: time(listen.first_byte_within),

@@ -130,8 +130,11 @@ fn a_token_is_asked_for_by_its_room() {
     let arguments = ["token", "--room", "lobby", "--valid-for", "1h", "--no-relay"];
     let (command, settings) = with_secret(&arguments, Some(SECRET)).unwrap();
     let valid_for = Time(std::time::Duration::from_secs(3600));
-    assert_eq!(command, Command::Token { room: "lobby".to_owned(), valid_for, no_relay: true });
+    assert_eq!(command, Command::Token { room: "lobby".to_owned(), valid_for, no_relay: true, sub: None });
     assert!(settings.tokens.is_some());
+    let id = PeerId::from_bytes([7; 32]);
+    let (command, _) = parse(&["token", "--room", "lobby", "--sub", &id.to_string()]).unwrap();
+    assert!(matches!(command, Command::Token { sub: Some(sub), .. } if sub == id));
 }
 
 #[test]
@@ -151,6 +154,7 @@ fn bad_values_are_refused_with_the_reason() {
         (&["--allow-origin", "app.example"], "\"app.example\" is no origin"),
         (&["--trusted-proxy", "10.0.0.0"], "invalid value"),
         (&["--auth", "maybe"], "possible values: open, token"),
+        (&["token", "--room", "lobby", "--sub", "ada"], "expected 32 bytes written as base32"),
         (&["--tls-cert", "cert.pem"], "go together"),
         (&["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "can't read /nowhere"),
         (&["--token-secret", "secret"], "unexpected argument"),

@@ -19,10 +19,17 @@
 //! of it only after [`Settings::introduce`], and only those it has not signalled by then. Who has left is told at once
 //! after a quiet time, and else together with what happens within [`Settings::tick`].
 //!
+//! Members that join and leave before the others were notified of them are announced all the same, by a `joined` and
+//! then a `left`: nobody looks into a room unseen.
+//!
 //! # Coming back
 //! A member whose socket ends without a word keeps its seat for [`Settings::grace`]. It is not named to newcomers
 //! meanwhile, and can't be reached. If the same life of it comes back, nobody is told that anything had happened;
 //! else it is said to be lost once the time is over.
+//!
+//! Seats of absent members don't keep newcomers out of a full topic for long: a newcomer takes the seat of a member that
+//! was there for less than the grace period before its socket ended, and of the others all but a quarter of
+//! [`Limits::max_topic_members`] can be taken too. The absent member is then lost at once.
 
 mod rooms;
 mod session;
@@ -44,6 +51,14 @@ use crate::protocol::{
 /// Names a connection between the hub and its driver. The driver chooses it and never uses one twice.
 pub type ConnId = u64;
 
+/// Absent members keep at most one in this many of a full topic's seats from newcomers: enough for a group whose network
+/// fails for a moment, too few to close a room with.
+const KEPT_SEATS: usize = 4;
+
+/// The most members that one `joined` or `left` names: with some 110 bytes for each it fits into the frames that clients
+/// are made for, as the largest `welcome` does.
+const MAX_NAMED: usize = 500;
+
 /// What a hub allows and hands out.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -57,7 +72,8 @@ pub struct Settings {
     /// How long newcomers have to introduce themselves by a signal. Default 500 ms, which a slow phone takes to make its
     /// offers and send them; 0 tells of each at once.
     pub introduce: Duration,
-    /// How long a member may be away before it is said to be lost. Default 5 s; 0 says so at once.
+    /// How long a member may be away before it is said to be lost. Default 5 s; 0 says so at once. In a full topic some
+    /// are lost earlier, to make room for newcomers.
     pub grace: Duration,
 }
 
@@ -109,6 +125,13 @@ pub enum Input<'a> {
         /// On which connection.
         conn: ConnId,
     },
+    /// The driver dropped a signal, for its sender has too much waiting for the receiver already.
+    Congested {
+        /// The sender's connection, which is notified ([`ErrorCode::Congested`]).
+        conn: ConnId,
+        /// The receiver's connection.
+        receiver: ConnId,
+    },
     /// Something came that is to be answered with an error, and with a close where [`close_code`] has one.
     Refuse {
         /// Which connection.
@@ -143,6 +166,9 @@ pub enum Output {
         conn: ConnId,
         /// The frame; shared by all who get it.
         frame: Arc<str>,
+        /// The connection whose signal this is, so that the driver can hold each sender to a share of what may wait for a
+        /// receiver. None for what the server itself says.
+        from: Option<ConnId>,
     },
     /// Close the socket, once what was sent before has gone out.
     Close {
@@ -153,6 +179,17 @@ pub enum Output {
         /// The reason text of the close frame.
         reason: &'static str,
     },
+}
+
+/// How a topic is occupied, as a peer that joins it would find it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occupancy {
+    /// No other member is there.
+    Empty,
+    /// There are members.
+    Occupied,
+    /// The peer itself has a seat there: it returns.
+    Returning,
 }
 
 /// What has happened since the hub was made.
@@ -238,6 +275,15 @@ impl Hub {
         self.rooms.present()
     }
 
+    /// How a topic is occupied, for a driver with budgets that depend on it. Costs two look-ups.
+    pub fn occupancy(&self, topic: &TopicHash, id: &PeerId) -> Occupancy {
+        match self.rooms.topics.get(topic) {
+            Some(topic) if topic.seat(id).is_some() => Occupancy::Returning,
+            Some(topic) if topic.present() > 0 => Occupancy::Occupied,
+            _ => Occupancy::Empty,
+        }
+    }
+
     /// What has happened so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -260,7 +306,7 @@ impl Hub {
                 self.conns.insert(conn, None);
                 let limits = &self.limits;
                 let frame = format!(r#"{{"challenge":{{"v":{VERSION},"nonce":"{nonce}","limits":{limits}}}}}"#);
-                self.out.push_back(Output::Send { conn, frame: frame.into() });
+                self.out.push_back(Output::Send { conn, frame: frame.into(), from: None });
             }
             Input::Join { conn, join } => self.join(now, conn, join),
             Input::Signal { conn, to, data } => self.relay(now, conn, to, data),
@@ -274,6 +320,10 @@ impl Hub {
                 if self.conns.contains_key(&conn) {
                     self.send(conn, &ServerMessage::Pong {});
                 }
+            }
+            Input::Congested { conn, receiver } => {
+                let seat = self.conns.get(&receiver).copied().flatten().and_then(|key| self.rooms.seat(key));
+                self.refuse(now, conn, ErrorCode::Congested, seat.map(|seat| seat.member.id));
             }
             Input::Refuse { conn, code } => self.refuse(now, conn, code, None),
             Input::Drain { conn, retry_after } => {
@@ -336,8 +386,7 @@ impl Hub {
                 (key, None)
             }
             None => {
-                let seats = topic.map_or(0, rooms::Topic::seats);
-                if seats >= self.settings.limits.max_topic_members as usize {
+                if !self.make_room(now, &join.topic) {
                     return self.refuse(now, conn, ErrorCode::RoomFull, None);
                 }
                 (self.rooms.add(join.topic, join.id), None)
@@ -351,7 +400,7 @@ impl Hub {
             self.last_seq
         });
         self.conns.insert(conn, Some(key));
-        self.rooms.arrive(key, conn, join.incarnation, seq);
+        self.rooms.arrive(now, key, conn, join.incarnation, seq);
         let (named, new) = self.rooms.acquaint(key, self.settings.limits.max_sample as usize);
         let members = named.iter().filter_map(|key| Some(self.rooms.seat(*key)?.member)).collect();
         let total = self.rooms.topics.get(&join.topic).map_or(0, rooms::Topic::present);
@@ -367,6 +416,17 @@ impl Hub {
         let audience = if quietly { new } else { self.rooms.acquaintances(key).collect() };
         let member = Member { id: join.id, incarnation: join.incarnation, seq };
         self.tell(now, &join.topic, &audience, News::Joined(member));
+    }
+
+    /// Sees that a topic has a seat for a newcomer: takes that of an absent member if it must. False if the topic is full.
+    fn make_room(&mut self, now: Duration, topic: &TopicHash) -> bool {
+        let most = self.settings.limits.max_topic_members as usize;
+        if self.rooms.topics.get(topic).map_or(0, rooms::Topic::seats) < most {
+            return true;
+        }
+        let Some(key) = self.rooms.free_seat(topic, (most / KEPT_SEATS).max(1)) else { return false };
+        self.give_up(now, key, LeftReason::Lost);
+        true
     }
 
     fn relay(&mut self, now: Duration, conn: ConnId, to: PeerId, data: &RawValue) {
@@ -395,7 +455,7 @@ impl Hub {
         frame.push_str("}}");
         self.counters.signals += 1;
         self.counters.signal_bytes += data.get().len() as u64;
-        self.out.push_back(Output::Send { conn: addressee, frame: frame.into() });
+        self.out.push_back(Output::Send { conn: addressee, frame: frame.into(), from: Some(conn) });
     }
 
     /// Says what was wrong, and closes if the protocol says so.
@@ -418,7 +478,7 @@ impl Hub {
         if reason == LeftReason::Goodbye || self.settings.grace.is_zero() {
             return self.give_up(now, key, reason);
         }
-        self.rooms.depart(key);
+        self.rooms.depart(now, key, self.settings.grace);
         self.last_absence += 1;
         if let Some(seat) = self.rooms.seat_mut(key) {
             seat.absence = self.last_absence;
@@ -445,7 +505,7 @@ impl Hub {
         }
         let (wait, at_once) = match news {
             News::Joined(_) => (self.settings.introduce, self.settings.introduce.is_zero()),
-            News::Left(..) => (self.settings.tick, now >= topic.quiet_until),
+            News::Left(..) | News::Visited(..) => (self.settings.tick, now >= topic.quiet_until),
         };
         if at_once && !topic.someone_waits() {
             topic.quiet_until = now + self.settings.tick;
@@ -454,7 +514,7 @@ impl Hub {
         }
         let (due, queue) = match news {
             News::Joined(_) => (&mut topic.introducing, &mut self.introductions),
-            News::Left(..) => (&mut topic.ticking, &mut self.ticks),
+            News::Left(..) | News::Visited(..) => (&mut topic.ticking, &mut self.ticks),
         };
         // What need not wait takes along what does.
         if !wait.is_zero() && !std::mem::replace(due, true) {
@@ -480,20 +540,33 @@ impl Hub {
     }
 
     fn send_news(&mut self, conns: &[ConnId], news: &[News]) {
-        let (mut departed, mut members) = (Vec::new(), Vec::new());
+        let (mut departed, mut members, mut visitors) = (Vec::new(), Vec::new(), Vec::new());
+        let left = |member: &Member, reason: &LeftReason| Departed {
+            id: member.id,
+            incarnation: member.incarnation,
+            reason: *reason,
+        };
         for news in news {
             match news {
                 News::Joined(member) => members.push(*member),
-                News::Left(Member { id, incarnation, .. }, reason) => {
-                    departed.push(Departed { id: *id, incarnation: *incarnation, reason: *reason });
+                News::Left(member, reason) => departed.push(left(member, reason)),
+                News::Visited(member, reason) => {
+                    members.push(*member);
+                    visitors.push(left(member, reason));
                 }
             }
         }
-        if !departed.is_empty() {
-            self.send_all(conns, &ServerMessage::Left { members: departed });
+        self.send_left(conns, &departed);
+        for members in members.chunks(MAX_NAMED) {
+            self.send_all(conns, &ServerMessage::Joined { members: members.to_vec() });
         }
-        if !members.is_empty() {
-            self.send_all(conns, &ServerMessage::Joined { members });
+        // After they were said to have joined.
+        self.send_left(conns, &visitors);
+    }
+
+    fn send_left(&mut self, conns: &[ConnId], departed: &[Departed]) {
+        for departed in departed.chunks(MAX_NAMED) {
+            self.send_all(conns, &ServerMessage::Left { members: departed.to_vec() });
         }
     }
 
@@ -505,7 +578,7 @@ impl Hub {
         // Serialising these can't fail: no maps with odd keys, no foreign impls.
         let Ok(text) = serde_json::to_string(message) else { return };
         let frame: Arc<str> = text.into();
-        self.out.extend(conns.iter().map(|conn| Output::Send { conn: *conn, frame: frame.clone() }));
+        self.out.extend(conns.iter().map(|conn| Output::Send { conn: *conn, frame: frame.clone(), from: None }));
     }
 }
 
@@ -528,7 +601,11 @@ fn stamp(sender: &Member) -> Box<str> {
 /// connection goes on.
 pub fn close_code(code: ErrorCode) -> Option<u16> {
     match code {
-        ErrorCode::Malformed | ErrorCode::UnknownType | ErrorCode::AlreadyJoined | ErrorCode::UnknownPeer => None,
+        ErrorCode::Malformed
+        | ErrorCode::UnknownType
+        | ErrorCode::AlreadyJoined
+        | ErrorCode::UnknownPeer
+        | ErrorCode::Congested => None,
         ErrorCode::NotText => Some(1003),
         ErrorCode::TooLarge => Some(1009),
         ErrorCode::TooManyJoins | ErrorCode::TooManyConnections => Some(1013),
@@ -557,6 +634,7 @@ pub fn explain(code: ErrorCode) -> &'static str {
         ErrorCode::BadSignature => "the signature does not prove the id",
         ErrorCode::RoomFull => "the topic has as many members as it may",
         ErrorCode::UnknownPeer => "nobody of that id is in your topic",
+        ErrorCode::Congested => "too much of yours waits for this peer to read it: the signal was dropped",
         ErrorCode::Replaced => "the same peer joined again and took this connection's place",
         ErrorCode::Stale => "a later life of this peer is already here",
         ErrorCode::TooLarge => "the frame is over the limit",

@@ -190,7 +190,7 @@ pub struct IceServer {
 
 /// What a server holds its clients to. Published in the challenge and at [`WELL_KNOWN_PATH`].
 ///
-/// Rates are token buckets: `…_burst` at once, refilled with `…_per_second`. Fields that a server doesn't state are
+/// Rates are token buckets: `…_burst` at once, refilled with `…_per_second` (or `…_per_minute`). Fields that a server doesn't state are
 /// taken to be the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -221,9 +221,17 @@ pub struct Limits {
     pub joins_per_second_per_topic: u32,
     /// Joins of one topic at once. Default 500.
     pub join_burst_per_topic: u32,
+    /// Joins of rooms in which nobody is, from one address. Default 6 a minute: such joins are how the names of rooms are
+    /// guessed. While an address is over this limit, it can't join any room as a newcomer, or refusals would tell the empty
+    /// rooms from the others.
+    pub empty_joins_per_minute_per_ip: u32,
+    /// Joins of empty rooms from one address at once. Default 128, as many as it may have sockets: after a restart of the
+    /// server each of them may be the first of its room.
+    pub empty_join_burst_per_ip: u32,
     /// From the socket's opening to `hello`, in milliseconds. Default 10,000.
     pub hello_within_ms: u32,
-    /// What may wait for one socket to read it, in bytes. Default 256 KiB.
+    /// What may wait for one socket to read it, in bytes. Default 256 KiB. Signals get half of it, which their senders
+    /// share; a signal beyond its sender's share is dropped ([`ErrorCode::Congested`]).
     pub max_queued_bytes: u32,
 }
 
@@ -243,6 +251,8 @@ impl Default for Limits {
             join_burst_per_ip: 200,
             joins_per_second_per_topic: 50,
             join_burst_per_topic: 500,
+            empty_joins_per_minute_per_ip: 6,
+            empty_join_burst_per_ip: 128,
             hello_within_ms: 10_000,
             max_queued_bytes: 256 * 1024,
         }
@@ -270,6 +280,9 @@ pub enum ErrorCode {
     RoomFull,
     /// The addressee is not in the sender's topic. The connection goes on.
     UnknownPeer,
+    /// The sender has as much waiting for this addressee to read as one sender may: the signal was dropped. The connection
+    /// goes on.
+    Congested,
     /// The same id joined again elsewhere and took this socket's place. Closes; coming back would take it in turn.
     Replaced,
     /// A later life of the same id is already known. Closes.

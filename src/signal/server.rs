@@ -47,11 +47,11 @@ use self::connection::Arrival;
 use self::limiter::Limiter;
 pub use self::listen::Listen;
 pub use self::origin::Origins;
-use self::outbox::Outbox;
+use self::outbox::{Outbox, Pushed};
 pub use self::settings::{Settings, SettingsError};
 pub use self::tls::{Tls, TlsError};
-use crate::hub::{ConnId, Counters, Hub, Input, Output};
-use crate::ids::Nonce;
+use crate::hub::{ConnId, Counters, Hub, Input, Join, Occupancy, Output};
+use crate::ids::{Nonce, PeerId, TopicHash};
 use crate::protocol::{ErrorCode, PATH, VERSION, WELL_KNOWN_PATH};
 
 /// How many sockets are told of the end at a time, so that others' frames get their turn in between.
@@ -287,6 +287,27 @@ impl Shared {
         self.take(&mut self.lock(), input);
     }
 
+    fn occupancy(&self, topic: &TopicHash, id: &PeerId) -> Occupancy {
+        self.lock().hub.occupancy(topic, id)
+    }
+
+    /// Lets a peer join. With `newcomer_from`, it is one from there, whose joins of empty rooms are counted.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooManyJoins`].
+    fn join(&self, conn: ConnId, join: Join, newcomer_from: Option<Source>) -> Result<(), ErrorCode> {
+        // Under one lock, or the room might be another when it is joined.
+        let mut state = self.lock();
+        if let Some(source) = newcomer_from {
+            let empty = state.hub.occupancy(&join.topic(), &join.id()) == Occupancy::Empty;
+            if !self.limiter.allow_newcomer(self.started.elapsed(), &source, empty) {
+                return Err(ErrorCode::TooManyJoins);
+            }
+        }
+        self.take(&mut state, Input::Join { conn, join });
+        Ok(())
+    }
+
     fn take(&self, state: &mut Connections, input: Input<'_>) {
         state.handle(self.started.elapsed(), input);
         let wake_at = state.hub.wake_at();
@@ -343,25 +364,34 @@ impl Connections {
     /// Has the hub take in something, and does what it says: puts frames into outboxes.
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.hub.handle(now, input);
-        let mut slow = self.deliver();
-        // Dropping one that does not read tells others, whose outboxes may overflow in turn.
-        while let Some(conn) = slow.pop() {
-            self.hub.handle(now, Input::Refuse { conn, code: ErrorCode::SlowReader });
-            slow.extend(self.deliver());
+        let mut refused = self.deliver();
+        // Dropping one that does not read notifies others, whose outboxes may overflow in turn. A dropped signal comes to
+        // one frame for its sender, and to no more signals.
+        while let Some(input) = refused.pop() {
+            self.hub.handle(now, input);
+            refused.extend(self.deliver());
         }
     }
 
-    /// Empties the hub's outputs into the outboxes; returns whose are full.
-    fn deliver(&mut self) -> Vec<ConnId> {
-        let mut full = Vec::new();
+    /// Empties the hub's outputs into the outboxes; returns what to tell it of those that are full.
+    fn deliver(&mut self) -> Vec<Input<'static>> {
+        let mut refused = Vec::new();
         while let Some(output) = self.hub.poll() {
             match output {
-                Output::Send { conn, frame } => {
-                    self.sent.frames += 1;
-                    self.sent.bytes += frame.len() as u64;
-                    if self.outboxes.get(&conn).is_some_and(|outbox| !outbox.push(frame)) {
-                        full.push(conn);
+                Output::Send { conn, frame, from } => {
+                    let bytes = frame.len() as u64;
+                    match (self.outboxes.get(&conn).map(|outbox| outbox.push(frame, from)), from) {
+                        (Some(Pushed::Dropped), Some(sender)) => {
+                            refused.push(Input::Congested { conn: sender, receiver: conn });
+                            continue;
+                        }
+                        (Some(Pushed::Overflown), _) => {
+                            refused.push(Input::Refuse { conn, code: ErrorCode::SlowReader });
+                        }
+                        _ => {}
                     }
+                    self.sent.frames += 1;
+                    self.sent.bytes += bytes;
                 }
                 Output::Close { conn, code, reason } => {
                     if let Some(outbox) = self.outboxes.remove(&conn) {
@@ -370,6 +400,6 @@ impl Connections {
                 }
             }
         }
-        full
+        refused
     }
 }

@@ -197,9 +197,10 @@ impl RoomCore {
                 }
             }
             ServerMessage::Signal { from, incarnation, seq, data } => {
-                let Ok(negotiation) = serde_json::from_str::<Negotiation>(data.get()) else { return };
-                // A member may signal before the server's word of its coming arrives.
+                // A member may signal before the server's word of its coming arrives, and instead of that: whatever it
+                // sends, it has joined.
                 self.meet(now, Member { id: from, incarnation, seq });
+                let Ok(negotiation) = serde_json::from_str::<Negotiation>(data.get()) else { return };
                 if self.peers.get(&from).is_some_and(|peer| peer.incarnation == incarnation) {
                     self.negotiate(now, from, negotiation);
                 }
@@ -232,6 +233,8 @@ impl RoomCore {
     fn server_error(&mut self, now: Time, code: ErrorCode, message: String, peer: Option<PeerId>) {
         match (code, peer) {
             (ErrorCode::UnknownPeer, Some(peer)) => return self.unlist(now, peer),
+            // The attempt runs into its deadline, as when a signal is lost on the way, and is made again.
+            (ErrorCode::Congested, _) => return,
             (ErrorCode::RoomFull, _) => self.close(CloseReason::RoomFull),
             (ErrorCode::Replaced | ErrorCode::Stale, _) => self.close(CloseReason::Replaced),
             (ErrorCode::Version, _) => self.close(CloseReason::Version),

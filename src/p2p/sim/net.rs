@@ -283,7 +283,7 @@ impl Sim {
         let outputs: Vec<_> = std::iter::from_fn(|| hub.poll()).collect();
         for output in outputs {
             match output {
-                hub::Output::Send { conn, frame } => {
+                hub::Output::Send { conn, frame, .. } => {
                     let lost = self.lost(matches!(
                         serde_json::from_str(&frame),
                         Ok(ServerMessage::Challenge { .. } | ServerMessage::Error { .. })

@@ -5,7 +5,7 @@
 //! of the topic. Acquaintance is mutual and ends with either side, so each member has `2 * max_sample` on average, and
 //! nothing is kept of who is gone. In a topic of up to `max_sample + 1` members everybody is everybody's acquaintance.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use slab::Slab;
@@ -30,9 +30,24 @@ pub(super) struct Seat {
     pub(super) missed: bool,
     /// What is said of each signal it sends; made with the first.
     pub(super) stamp: Option<Box<str>>,
+    /// When its member arrived, the last time.
+    since: Duration,
     acquaintances: Vec<SeatKey>,
-    /// Where it stands in its topic's list of those present.
+    /// Which of its topic's lists it is in; none before its member first arrives.
+    list: Option<List>,
+    /// Its index in that list.
     place: u32,
+}
+
+/// The lists of a topic's seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    /// The member is there.
+    Present,
+    /// It is away, and had been there for the whole of the grace period before.
+    Settled,
+    /// It is away, and had been there for less.
+    Fleeting,
 }
 
 /// What there is to tell of a member.
@@ -40,12 +55,14 @@ pub(super) struct Seat {
 pub(super) enum News {
     Joined(Member),
     Left(Member, LeftReason),
+    /// It joined and left before anybody was notified of either.
+    Visited(Member, LeftReason),
 }
 
 impl News {
     fn id(&self) -> PeerId {
         match self {
-            News::Joined(member) | News::Left(member, _) => member.id,
+            News::Joined(member) | News::Left(member, _) | News::Visited(member, _) => member.id,
         }
     }
 }
@@ -53,8 +70,10 @@ impl News {
 #[derive(Debug, Default)]
 pub(super) struct Topic {
     seats: HashMap<PeerId, SeatKey>,
-    /// Those that are not away, in no order, to draw from.
+    /// Each list in no order, to draw from.
     present: Vec<SeatKey>,
+    settled: Vec<SeatKey>,
+    fleeting: Vec<SeatKey>,
     /// Until then, who leaves waits to be told of.
     pub(super) quiet_until: Duration,
     /// There is a time at which those who came are told of.
@@ -63,7 +82,7 @@ pub(super) struct Topic {
     pub(super) ticking: bool,
     /// What members have not been told yet of their acquaintances, each at most once. Kept here because most of the time
     /// there is nothing.
-    waiting: HashMap<SeatKey, Vec<News>>,
+    waiting: HashMap<SeatKey, BTreeMap<PeerId, News>>,
 }
 
 impl Topic {
@@ -82,6 +101,14 @@ impl Topic {
 
     pub(super) fn someone_waits(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    fn list(&mut self, list: List) -> &mut Vec<SeatKey> {
+        match list {
+            List::Present => &mut self.present,
+            List::Settled => &mut self.settled,
+            List::Fleeting => &mut self.fleeting,
+        }
     }
 }
 
@@ -127,7 +154,9 @@ impl Rooms {
             absence: 0,
             missed: false,
             stamp: None,
+            since: Duration::ZERO,
             acquaintances: Vec::new(),
+            list: None,
             place: 0,
         });
         // There is not memory for four billion.
@@ -137,41 +166,73 @@ impl Rooms {
     }
 
     /// A member is there from now on.
-    pub(super) fn arrive(&mut self, key: SeatKey, conn: ConnId, incarnation: Incarnation, seq: Seq) {
+    pub(super) fn arrive(&mut self, now: Duration, key: SeatKey, conn: ConnId, incarnation: Incarnation, seq: Seq) {
         let Some(seat) = self.seats.get_mut(key as usize) else { return };
         let was_away = seat.conn.replace(conn).is_none();
         seat.member = Member { incarnation, seq, ..seat.member };
         seat.missed = false;
         seat.stamp = None;
-        let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
-        // Its welcome says how things are.
-        topic.waiting.remove(&key);
+        seat.since = now;
+        if let Some(topic) = self.topics.get_mut(&seat.topic) {
+            // Its welcome says how things are.
+            topic.waiting.remove(&key);
+        }
         if was_away {
-            seat.place = topic.present.len() as u32;
-            topic.present.push(key);
             self.present += 1;
+            self.move_to(key, Some(List::Present));
         }
     }
 
-    /// A member is away from now on; its seat stays.
-    pub(super) fn depart(&mut self, key: SeatKey) {
+    /// A member is away from now on; its seat stays. Members that were there for less than `grace` are the first to lose
+    /// theirs when the topic is full.
+    pub(super) fn depart(&mut self, now: Duration, key: SeatKey, grace: Duration) {
         let Some(seat) = self.seats.get_mut(key as usize) else { return };
         if seat.conn.take().is_none() {
             return;
         }
-        let place = seat.place;
-        self.present -= 1;
-        let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
-        topic.waiting.remove(&key);
-        topic.present.swap_remove(place as usize);
-        if let Some(moved) = topic.present.get(place as usize).and_then(|moved| self.seats.get_mut(*moved as usize)) {
-            moved.place = place;
+        let list = if now.saturating_sub(seat.since) < grace { List::Fleeting } else { List::Settled };
+        if let Some(topic) = self.topics.get_mut(&seat.topic) {
+            topic.waiting.remove(&key);
         }
+        self.present -= 1;
+        self.move_to(key, Some(list));
+    }
+
+    /// Moves a seat from the list that it is in to another, or to none.
+    fn move_to(&mut self, key: SeatKey, list: Option<List>) {
+        let Some(seat) = self.seats.get_mut(key as usize) else { return };
+        let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
+        let (left, place) = (std::mem::replace(&mut seat.list, list), seat.place);
+        if let Some(list) = list {
+            let list = topic.list(list);
+            seat.place = list.len() as u32;
+            list.push(key);
+        }
+        if let Some(left) = left {
+            let left = topic.list(left);
+            left.swap_remove(place as usize);
+            if let Some(moved) = left.get(place as usize).and_then(|moved| self.seats.get_mut(*moved as usize)) {
+                moved.place = place;
+            }
+        }
+    }
+
+    /// The seat of an absent member that a newcomer to a full topic may take: of one that was there only fleetingly, or, if
+    /// more than `kept` of the others are away, of one of these. Drawn at random, so that somebody who fills a topic with
+    /// absent members mostly loses seats of its own.
+    pub(super) fn free_seat(&mut self, topic: &TopicHash, kept: usize) -> Option<SeatKey> {
+        let topic = self.topics.get(topic)?;
+        let settled = if topic.settled.len() > kept { topic.settled.as_slice() } else { &[] };
+        let away = if topic.fleeting.is_empty() { settled } else { &topic.fleeting };
+        if away.is_empty() { None } else { Some(away[self.random.usize(..away.len())]) }
     }
 
     /// Gives up a seat, and the topic with the last one. Returns the acquaintances, who are none any more.
     pub(super) fn remove(&mut self, key: SeatKey) -> Vec<SeatKey> {
-        self.depart(key);
+        if self.seats.get(key as usize).is_some_and(|seat| seat.conn.is_some()) {
+            self.present -= 1;
+        }
+        self.move_to(key, None);
         let Some(seat) = self.seats.try_remove(key as usize) else { return Vec::new() };
         for other in &seat.acquaintances {
             if let Some(other) = self.seats.get_mut(*other as usize) {
@@ -179,6 +240,7 @@ impl Rooms {
             }
         }
         if let Some(topic) = self.topics.get_mut(&seat.topic) {
+            topic.waiting.remove(&key);
             topic.seats.remove(&seat.member.id);
             if topic.seats.is_empty() {
                 self.topics.remove(&seat.topic);
@@ -220,33 +282,40 @@ impl Rooms {
         self.seats.get(key as usize).map(|seat| seat.acquaintances.iter().copied()).into_iter().flatten()
     }
 
-    /// Puts news by for a member that is there. The later word on somebody takes the earlier one's place.
+    /// Puts news by for a member that is there. The later word on somebody takes the earlier one's place; but a `Left`
+    /// does not take away that somebody joined, else a short visit would be seen by nobody.
     pub(super) fn put_by(&mut self, key: SeatKey, news: News) {
         let Some(seat) = self.seats.get(key as usize).filter(|seat| seat.conn.is_some()) else { return };
         let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
         let waiting = topic.waiting.entry(key).or_default();
-        match waiting.iter_mut().find(|waiting| waiting.id() == news.id()) {
-            Some(waiting) => *waiting = news,
-            None => waiting.push(news),
-        }
+        let news = match (waiting.get(&news.id()), news) {
+            (Some(News::Joined(_) | News::Visited(..)), News::Left(member, reason)) => News::Visited(member, reason),
+            _ => news,
+        };
+        waiting.insert(news.id(), news);
     }
 
     /// A member learns of another by something that it is sent: there is no need to tell it any more.
     pub(super) fn introduce(&mut self, key: SeatKey, newcomer: &PeerId) {
         let topic = self.seats.get(key as usize).and_then(|seat| self.topics.get_mut(&seat.topic));
-        if let Some(waiting) = topic.and_then(|topic| topic.waiting.get_mut(&key)) {
-            waiting.retain(|news| news.id() != *newcomer);
+        if let Some(topic) = topic
+            && let Some(waiting) = topic.waiting.get_mut(&key)
+        {
+            waiting.remove(newcomer);
+            if waiting.is_empty() {
+                topic.waiting.remove(&key);
+            }
         }
     }
 
     /// Takes what a topic's members have not been told yet.
     pub(super) fn take_news(&mut self, topic: &TopicHash) -> Vec<(ConnId, Vec<News>)> {
         let Some(topic) = self.topics.get_mut(topic) else { return Vec::new() };
-        let mut waiting: Vec<_> = std::mem::take(&mut topic.waiting).into_iter().collect();
+        let waiting = std::mem::take(&mut topic.waiting).into_iter();
+        let mut waiting: Vec<_> = waiting.map(|(key, news)| (key, news.into_values().collect())).collect();
         // In an order that is the same each time, so that a simulated run can be repeated.
         waiting.sort_unstable_by_key(|(key, _)| *key);
-        let taken = waiting.into_iter().filter_map(|(key, news)| Some((self.seats.get(key as usize)?.conn?, news)));
-        taken.filter(|(_, news)| !news.is_empty()).collect()
+        waiting.into_iter().filter_map(|(key, news)| Some((self.seats.get(key as usize)?.conn?, news))).collect()
     }
 }
 

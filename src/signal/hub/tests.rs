@@ -131,7 +131,7 @@ fn join(n: u32, topic: &str, incarnation: Incarnation) -> Join {
 fn told(out: &[Output], to: ConnId) -> Vec<String> {
     out.iter()
         .filter_map(|output| match output {
-            Output::Send { conn, frame } if *conn == to => Some(match serde_json::from_str(frame).unwrap() {
+            Output::Send { conn, frame, .. } if *conn == to => Some(match serde_json::from_str(frame).unwrap() {
                 ServerMessage::Welcome(welcome) => format!("welcome {}", welcome.members.len()),
                 ServerMessage::Joined { members } => format!("joined {}", members[0].id.short()),
                 ServerMessage::Left { members } => format!("left {:?}", members[0].reason),
@@ -343,12 +343,156 @@ fn a_seat_is_kept_for_who_is_away() {
     bench.hub.settings.limits.max_topic_members = 2;
     bench.enter(1, "x");
     let (ben, _) = bench.enter(2, "x");
+    bench.wait(5 * SECOND);
     bench.input(Input::Disconnected { conn: ben, clean: false });
     let (carl, out) = bench.enter(3, "x");
     assert_eq!(told(&out, carl), ["error RoomFull", "close 4005"]);
     bench.wait(6 * SECOND);
     let (carl, out) = bench.enter(3, "x");
     assert_eq!(told(&out, carl), ["welcome 1"]);
+}
+
+#[test]
+fn joins_and_drops_keep_nobody_out_of_a_room() {
+    let mut bench = Bench::with(Settings { introduce: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() });
+    bench.hub.settings.limits.max_topic_members = 8;
+    let (ada, _) = bench.enter(0, "x");
+    // Seven seats at a time, without a socket for any of them.
+    for n in 0..1000 {
+        let (mallory, out) = bench.enter(1000 + n, "x");
+        assert!(told(&out, mallory)[0].starts_with("welcome"), "{n}");
+        bench.input(Input::Disconnected { conn: mallory, clean: false });
+        if n % 100 == 99 {
+            let (ben, out) = bench.enter(1, "x");
+            assert_eq!(told(&out, ben), ["welcome 1"], "{n}");
+            bench.wait(SECOND);
+            bench.input(Input::Leave { conn: ben });
+        }
+        assert!(bench.hub.rooms.seats() <= 8);
+    }
+    // Those whose seats were taken were lost at once, and nothing is left of them.
+    let out = bench.wait(6 * SECOND);
+    assert!(told(&out, ada).iter().all(|told| told == "left Lost"));
+    assert_eq!(bench.hub.rooms.seats(), 1);
+    assert_eq!(bench.hub.counters().lost, 1000);
+    assert_eq!(bench.hub.wake_at(), None);
+}
+
+#[test]
+fn members_away_keep_a_quarter_of_a_full_room_and_return_to_the_rest_if_it_is_free() {
+    let mut bench = Bench::with(Bench::prompt());
+    bench.hub.settings.limits.max_topic_members = 8;
+    let conns: Vec<ConnId> = (0..8).map(|n| bench.enter(n, "x").0).collect();
+    bench.wait(5 * SECOND);
+    // The network of five fails at once.
+    for conn in &conns[3..] {
+        bench.input(Input::Disconnected { conn: *conn, clean: false });
+    }
+    let mut lost = 0;
+    for n in 0..3 {
+        let (newcomer, out) = bench.enter(100 + n, "x");
+        assert!(told(&out, newcomer)[0].starts_with("welcome"));
+        lost += told(&out, conns[0]).iter().filter(|told| *told == "left Lost").count();
+    }
+    assert_eq!(lost, 3, "each newcomer took the seat of one");
+    let (newcomer, out) = bench.enter(200, "x");
+    assert_eq!(told(&out, newcomer), ["error RoomFull", "close 4005"], "two seats are kept");
+    let welcomed = (3..8).filter(|n| {
+        let (conn, out) = bench.enter(*n, "x");
+        told(&out, conn)[0].starts_with("welcome")
+    });
+    assert_eq!(welcomed.count(), 2, "for two of those that return");
+    assert_eq!((bench.hub.members(), bench.hub.counters().returns), (8, 2));
+}
+
+#[test]
+fn a_driver_learns_how_a_topic_is_occupied() {
+    let mut bench = Bench::with(Settings::default());
+    let occupancy = |bench: &Bench, n| bench.hub.occupancy(&blind_topic("x"), &peer(n));
+    assert_eq!(occupancy(&bench, 1), Occupancy::Empty);
+    let (ada, _) = bench.enter(1, "x");
+    assert_eq!((occupancy(&bench, 1), occupancy(&bench, 2)), (Occupancy::Returning, Occupancy::Occupied));
+    bench.input(Input::Disconnected { conn: ada, clean: false });
+    assert_eq!((occupancy(&bench, 1), occupancy(&bench, 2)), (Occupancy::Returning, Occupancy::Empty));
+    bench.wait(6 * SECOND);
+    assert_eq!(occupancy(&bench, 1), Occupancy::Empty);
+}
+
+#[test]
+fn a_visit_is_told_of_however_short_it_is() {
+    for (introduce, tick) in [(500, 50), (500, 0), (0, 50), (0, 0)] {
+        let [introduce, tick] = [introduce, tick].map(Duration::from_millis);
+        for goodbye in [true, false] {
+            let mut bench = Bench::with(Settings { introduce, tick, ..Settings::default() });
+            let (ada, _) = bench.enter(1, "x");
+            bench.wait(SECOND);
+            let (ben, mut out) = bench.enter(2, "x");
+            out.extend(match goodbye {
+                true => bench.input(Input::Leave { conn: ben }),
+                false => bench.input(Input::Disconnected { conn: ben, clean: false }),
+            });
+            out.extend(bench.wait(10 * SECOND));
+            let left = if goodbye { "left Goodbye" } else { "left Lost" };
+            let joined = format!("joined {}", peer(2).short());
+            assert_eq!(told(&out, ada), [joined.as_str(), left], "{introduce:?} {tick:?}");
+        }
+    }
+}
+
+#[test]
+fn of_many_visits_each_is_told_of_once() {
+    let mut bench = Bench::with(Settings::default());
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.enter(2, "x");
+    bench.wait(SECOND);
+    // Twice by the same, and once by more than fit into a frame.
+    let mut out = Vec::new();
+    for n in (0..700).flat_map(|n| [1000 + n, 1000 + n]) {
+        let (visitor, more) = bench.enter(n, "x");
+        out.extend(more);
+        out.extend(bench.input(Input::Leave { conn: visitor }));
+    }
+    out.extend(bench.input(Input::Leave { conn: ben }));
+    out.extend(bench.wait(SECOND));
+    let (mut joined, mut left, mut view) = (0, 0, std::collections::BTreeSet::from([peer(2)]));
+    for output in &out {
+        let Output::Send { conn, frame, .. } = output else { continue };
+        if *conn != ada {
+            continue;
+        }
+        assert!(frame.len() <= Limits::default().max_frame_bytes as usize);
+        match serde_json::from_str(frame).unwrap() {
+            ServerMessage::Joined { members } => {
+                joined += members.len();
+                view.extend(members.iter().map(|member| member.id));
+            }
+            ServerMessage::Left { members } => {
+                left += members.len();
+                assert!(members.iter().all(|departed| view.remove(&departed.id)), "none left that had not joined");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((joined, left, view.len()), (700, 701, 0));
+}
+
+#[test]
+fn a_sender_is_notified_of_a_signal_that_was_dropped() {
+    let mut bench = Bench::new();
+    let (ada, _) = bench.enter(1, "x");
+    let (ben, _) = bench.join(2, "x", 1);
+    let out = bench.text(ben.conn, &format!(r#"{{"signal":{{"to":"{}","data":1}}}}"#, peer(1)));
+    let sent =
+        |output: &Output| matches!(output, Output::Send { conn, from, .. } if (*conn, *from) == (ada, Some(ben.conn)));
+    assert!(out.iter().all(sent), "{out:?}");
+    let out = bench.input(Input::Congested { conn: ben.conn, receiver: ada });
+    assert_eq!(told(&out, ben.conn), ["error Congested"]);
+    assert!(matches!(&out[..], [Output::Send { frame, from: None, .. }] if frame.contains(&peer(1).to_string())));
+    // Either may have gone meanwhile.
+    bench.input(Input::Leave { conn: ada });
+    assert_eq!(told(&bench.input(Input::Congested { conn: ben.conn, receiver: ada }), ben.conn), ["error Congested"]);
+    bench.input(Input::Leave { conn: ben.conn });
+    assert_eq!(bench.input(Input::Congested { conn: ben.conn, receiver: ada }), []);
 }
 
 #[test]
@@ -381,7 +525,13 @@ fn news_are_told_together_and_the_last_word_counts() {
     bench.input(Input::Leave { conn: carl });
     // Who comes can wait, but who left is told of within a tick, and what waits along with it.
     let out = bench.wait(Duration::from_millis(60));
-    assert_eq!(told(&out, ada), ["left Goodbye".to_owned(), format!("joined {}", peer(4).short())]);
+    let joined = |n| format!("joined {}", peer(n).short());
+    assert_eq!(told(&out, ada), [joined(3).as_str(), "left Goodbye"], "two members in one frame, then the visitor");
+    let (_, out) = bench.enter(4, "x");
+    assert_eq!(told(&out, ada), [""; 0]);
+    bench.input(Input::Leave { conn: bench.next });
+    bench.enter(4, "x");
+    assert_eq!(told(&bench.wait(Duration::from_millis(60)), ada), [joined(4)], "the last word");
     assert_eq!(bench.wait(SECOND), []);
     assert_eq!(bench.hub.wake_at(), None);
 }
@@ -405,7 +555,7 @@ struct Views(HashMap<ConnId, std::collections::BTreeSet<PeerId>>);
 impl Views {
     fn take(&mut self, out: &[Output]) {
         for output in out {
-            let Output::Send { conn, frame } = output else { continue };
+            let Output::Send { conn, frame, .. } = output else { continue };
             let view = self.0.entry(*conn).or_default();
             match serde_json::from_str(frame).unwrap() {
                 ServerMessage::Welcome(welcome) => *view = welcome.members.iter().map(|member| member.id).collect(),

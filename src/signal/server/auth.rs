@@ -7,8 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims, Header, UntrustedToken};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::ids::{PeerId, TopicHash};
 use crate::protocol::blind_topic;
@@ -52,8 +54,8 @@ pub struct Denied;
 /// What an [`Authorizer`] decides, once it has.
 pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 
-/// Decides who may join a room. Asked once for each join, after the limits and after the proof of the peer's key; the
-/// time allowed for `hello` goes on meanwhile.
+/// Decides who may join a room. Asked once for each join, after the limits of the peer's address, and before the joins of
+/// the room are counted: peers that are denied use none of these up. The time allowed for `hello` goes on meanwhile.
 ///
 /// Ready ones are [`Open`] and [`RoomTokens`]; any closure from a [`JoinRequest`] to a future is one too:
 ///
@@ -67,8 +69,22 @@ pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 /// # let _ = settings;
 /// ```
 pub trait Authorizer: Send + Sync + 'static {
-    /// Lets the peer in, or not.
+    /// Lets the peer in, or not. It has proved to hold the key behind its id.
     fn authorize(&self, request: JoinRequest) -> Decision;
+
+    /// Decides at once where that is cheap. Then strangers are denied before their signature is checked, which takes longer,
+    /// and the room's joins are counted before that, too. The peer has not proved its id yet. `None`, the default, has
+    /// [`Authorizer::authorize`] asked after the proof.
+    fn decide(&self, request: &JoinRequest) -> Option<Result<Grant, Denied>> {
+        let _ = request;
+        None
+    }
+
+    /// Whether a grant shows that somebody told the peer of the room. Then joins of empty rooms are no guesses, and not
+    /// counted as such. Default: it does not.
+    fn vouches(&self) -> bool {
+        false
+    }
 
     /// What it is called at [`WELL_KNOWN_PATH`](crate::protocol::WELL_KNOWN_PATH), for clients to know whether to bring
     /// a token.
@@ -96,6 +112,10 @@ impl Authorizer for Open {
         Box::pin(std::future::ready(Ok(Grant::ALL)))
     }
 
+    fn decide(&self, _: &JoinRequest) -> Option<Result<Grant, Denied>> {
+        Some(Ok(Grant::ALL))
+    }
+
     fn kind(&self) -> &'static str {
         "open"
     }
@@ -118,12 +138,15 @@ pub enum SecretError {
 ///
 /// | claim | what |
 /// |---|---|
-/// | `room` | the topic's name |
+/// | `room` | the topic's name, in any Unicode normalization form: it is normalized to NFC, as clients do |
 /// | `exp` | until when it may be used to join, in seconds since 1970 |
 /// | `nbf` | from when, optional |
-/// | `aud` | which server it is for: what the server's settings call its audience |
+/// | `aud` | which server it is for: what the server's settings call its audience, or a list with that in it |
 /// | `can` | a list: `join`; and `relay`, to be given TURN servers |
 /// | `sub` | optional: the one peer id that may use it |
+///
+/// A token whose header has `crit` is denied: it names extensions that must be understood (RFC 7515 section 4.1.11), and
+/// none is.
 ///
 /// Any JWT library makes them, and so does [`RoomTokens::mint`]. Two secrets are known, so that they can be changed: the
 /// first signs, the second is still accepted.
@@ -133,9 +156,43 @@ pub struct RoomTokens {
     audience: String,
 }
 
+/// `aud` in either form that RFC 7519 section 4.1.3 allows.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Several(several) => several.iter().any(|one| one == name),
+        }
+    }
+}
+
+/// The header fields that matter beside the algorithm.
+#[derive(Debug, Clone, Deserialize)]
+struct Extensions {
+    /// Whether there is a field `crit`, whatever is in it.
+    #[serde(default, rename = "crit", deserialize_with = "is_present")]
+    critical: bool,
+}
+
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// The hash of a room's name as clients compute it: of its normal form C.
+fn topic_of(room: &str) -> TopicHash {
+    blind_topic(&room.nfc().collect::<String>())
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct RoomClaims {
-    aud: String,
+    aud: Audience,
     room: String,
     can: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,13 +216,15 @@ impl RoomTokens {
         Ok(Self { keys, audience: audience.into() })
     }
 
-    /// A token that lets whoever holds it join the room until then, and be relayed if `grant` says so.
-    pub fn mint(&self, room: &str, expires: SystemTime, grant: Grant) -> String {
+    /// Mints a token that lets its holder join the room until `expires`, and be relayed if `grant` says so. With `sub`,
+    /// only the peer with that id may use it.
+    pub fn mint(&self, room: &str, expires: SystemTime, grant: Grant, sub: Option<PeerId>) -> String {
         let mut can = vec!["join".to_owned()];
         if grant.relay {
             can.push("relay".to_owned());
         }
-        let room = RoomClaims { aud: self.audience.clone(), room: room.to_owned(), can, sub: None };
+        let aud = Audience::One(self.audience.clone());
+        let room = RoomClaims { aud, room: room.nfc().collect(), can, sub: sub.map(|id| id.to_string()) };
         let seconds = expires.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let mut claims = Claims::new(room);
         claims.expiration =
@@ -175,7 +234,10 @@ impl RoomTokens {
     }
 
     fn check(&self, request: &JoinRequest, now: SystemTime) -> Option<Grant> {
-        let token = UntrustedToken::new(request.token.as_deref()?).ok()?;
+        let token = UntrustedToken::<Extensions>::try_from(request.token.as_deref()?).ok()?;
+        if token.header().other_fields.critical {
+            return None;
+        }
         // The algorithm is not the token's to choose: validating it as HS256 refuses every other.
         let valid = |key: &Hs256Key| Hs256.validator::<RoomClaims>(key).validate(&token).ok();
         let token = self.keys.iter().find_map(valid)?;
@@ -186,7 +248,8 @@ impl RoomTokens {
         let RoomClaims { aud, room, can, sub } = &claims.custom;
         let can = |what: &str| can.iter().any(|word| word == what);
         let for_whom = sub.as_ref().is_none_or(|sub| sub.parse() == Ok(request.id));
-        let good = in_time && for_whom && *aud == self.audience && blind_topic(room) == request.topic && can("join");
+        let for_here = aud.includes(&self.audience) && topic_of(room) == request.topic;
+        let good = in_time && for_whom && for_here && can("join");
         good.then(|| Grant { relay: can("relay") })
     }
 }
@@ -194,6 +257,14 @@ impl RoomTokens {
 impl Authorizer for RoomTokens {
     fn authorize(&self, request: JoinRequest) -> Decision {
         Box::pin(std::future::ready(self.check(&request, SystemTime::now()).ok_or(Denied)))
+    }
+
+    fn decide(&self, request: &JoinRequest) -> Option<Result<Grant, Denied>> {
+        Some(self.check(request, SystemTime::now()).ok_or(Denied))
+    }
+
+    fn vouches(&self) -> bool {
+        true
     }
 
     fn kind(&self) -> &'static str {
@@ -241,20 +312,26 @@ mod tests {
 
     /// A token with these claims, written by hand as another library would.
     fn signed<A: Algorithm>(algorithm: &A, key: &A::SigningKey, claims: &Value) -> String {
-        algorithm.token(&Header::empty(), &Claims::new(claims.clone()), key).unwrap()
+        signed_with(algorithm, key, &json!({}), claims)
+    }
+
+    /// The same with these fields in its header.
+    fn signed_with<A: Algorithm>(algorithm: &A, key: &A::SigningKey, header: &Value, claims: &Value) -> String {
+        algorithm.token(&Header::new(header.clone()), &Claims::new(claims.clone()), key).unwrap()
     }
 
     #[test]
     fn a_token_lets_in_as_far_as_it_says() {
         let later = now() + Duration::from_secs(60);
-        assert_eq!(check(tokens().mint("lobby", later, Grant::ALL)), Some(Grant::ALL));
-        assert_eq!(check(tokens().mint("lobby", later, Grant::WITHOUT_RELAY)), Some(Grant::WITHOUT_RELAY));
+        assert_eq!(check(tokens().mint("lobby", later, Grant::ALL, None)), Some(Grant::ALL));
+        assert_eq!(check(tokens().mint("lobby", later, Grant::WITHOUT_RELAY, None)), Some(Grant::WITHOUT_RELAY));
     }
 
     #[test]
     fn the_former_secret_is_accepted_and_no_other() {
         let later = now() + Duration::from_secs(60);
-        let mint = |secret: &[u8]| RoomTokens::new(&[secret], "meet.example").unwrap().mint("lobby", later, Grant::ALL);
+        let mint =
+            |secret: &[u8]| RoomTokens::new(&[secret], "meet.example").unwrap().mint("lobby", later, Grant::ALL, None);
         assert!(check(mint(FORMER)).is_some());
         assert!(check(mint(b"a secret that this server was never told")).is_none());
     }
@@ -282,7 +359,11 @@ mod tests {
             ("for ever", with("exp", Value::Null), false),
             ("valid until a word", with("exp", json!("tomorrow")), false),
             ("valid tomorrow", with("nbf", json!(1_000_030)), false),
+            ("for this server and another", with("aud", json!(["other.example", "meet.example"])), true),
             ("for another server", with("aud", json!("other.example")), false),
+            ("for other servers", with("aud", json!(["other.example", "meet.example.org"])), false),
+            ("for no server of a list", with("aud", json!([])), false),
+            ("for a server and a number", with("aud", json!(["meet.example", 1])), false),
             ("for no server", with("aud", Value::Null), false),
             ("for another room", with("room", json!("attic")), false),
             ("for the room's hash", with("room", json!(blind_topic("lobby").to_string())), false),
@@ -300,6 +381,38 @@ mod tests {
             assert_eq!(check(bad.to_owned()), None, "{bad}");
         }
         assert_eq!(check(None), None);
+    }
+
+    #[test]
+    fn a_token_that_demands_an_extension_is_denied() {
+        let key = Hs256Key::new(SECRET);
+        let claims = json!({ "aud": "meet.example", "room": "lobby", "can": ["join"], "exp": 1_000_060 });
+        assert!(check(signed_with(&Hs256, &key, &json!({ "kid": "1", "x": 1 }), &claims)).is_some());
+        // `crit` must be a list of names; whatever else it is, a token that has it is not understood.
+        for crit in [json!(["exp"]), json!(["b64"]), json!([]), json!("exp"), Value::Null, json!({ "a": 1 })] {
+            assert_eq!(check(signed_with(&Hs256, &key, &json!({ "crit": crit }), &claims)), None, "{crit}");
+        }
+    }
+
+    #[test]
+    fn a_room_has_one_token_in_each_normalization_form() {
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+        let key = Hs256Key::new(SECRET);
+        for room in [composed, decomposed] {
+            let claims = json!({ "aud": "meet.example", "room": room, "can": ["join"], "exp": 1_000_060 });
+            let minted = tokens().mint(room, now() + Duration::from_secs(60), Grant::ALL, None);
+            for token in [signed(&Hs256, &key, &claims), minted] {
+                let request = JoinRequest { topic: blind_topic(composed), ..request(token) };
+                assert!(tokens().check(&request, now()).is_some(), "{room:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_minted_for_one_peer() {
+        let mint = |id| tokens().mint("lobby", now() + Duration::from_secs(60), Grant::ALL, Some(id));
+        assert!(check(mint(PeerId::from_bytes([7; 32]))).is_some());
+        assert!(check(mint(PeerId::from_bytes([8; 32]))).is_none());
     }
 
     #[test]

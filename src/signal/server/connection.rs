@@ -17,12 +17,15 @@ use super::auth::JoinRequest;
 use super::limiter::{Place, Rates};
 use super::listen::Held;
 use super::outbox::{Batch, Close, Outbox};
-use crate::hub::{self, ConnId, Frame, Input, Session};
+use crate::hub::{self, ConnId, Frame, Input, Occupancy, Session};
 use crate::ids::Nonce;
 use crate::protocol::{ErrorCode, Hello};
 
 /// How long a closing socket may take to answer the close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// So many bytes have the whole of `write_within`: as many as the largest frame has.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// What is known of a socket before it has said anything.
 pub(super) struct Arrival {
@@ -158,19 +161,25 @@ impl Connection {
                         Batch::Close(frames, close) => (frames, Some(close)),
                         Batch::Drop => return,
                     };
+                    let within = settings.write_within;
                     let written = tokio::select! {
                         biased;
-                        written = timeout(settings.write_within, write(socket, frames)) => matches!(written, Ok(Ok(()))),
-                        () = poll_fn(|cx| known.outbox.poll_overflow(cx)) => false,
+                        written = write(socket, frames, within) => written,
+                        () = poll_fn(|cx| known.outbox.poll_overflow(cx)) => Err(Unwritten::Slow),
                     };
-                    if let Some(close) = close
-                        && written
-                    {
-                        // However the other side takes it, the socket ends here.
-                        let _ = timeout(CLOSE_WITHIN, finish(socket, close)).await;
-                    }
-                    if !written || close.is_some() {
-                        return;
+                    match (written, close) {
+                        (Ok(()), None) => {}
+                        (Ok(()), Some(close)) => {
+                            // However the other side takes it, the socket ends here.
+                            let _ = timeout(CLOSE_WITHIN, finish(socket, close)).await;
+                            return;
+                        }
+                        (Err(Unwritten::Slow), _) => {
+                            // It is not there any more if its outbox was full: then that has been counted.
+                            known.refuse(ErrorCode::SlowReader);
+                            return;
+                        }
+                        (Err(Unwritten::Ended), _) => return,
                     }
                 }
                 // One alarm for all: it is not set anew with each message, but asks how late it is when it goes off.
@@ -234,25 +243,46 @@ impl Known {
     }
 
     async fn hello(&mut self, hello: Hello) -> Result<(), ErrorCode> {
-        let limiter = &self.shared.limiter;
-        // Before the proof is looked at: that takes most of the time that a join takes.
-        if !self.joined && self.source.is_some_and(|source| !limiter.allow_join_from(&source)) {
-            return Err(ErrorCode::TooManyJoins);
+        if self.joined {
+            return Err(ErrorCode::AlreadyJoined);
         }
-        let origin = self.session.origin().to_owned();
-        let mut join = self.session.prove(&hello)?;
-        if !limiter.allow_join_of(&join.topic()) {
-            return Err(ErrorCode::TooManyJoins);
+        let Shared { limiter, settings, started, .. } = &*self.shared;
+        // Each budget before what it pays for: the proof takes most of the time that a join takes.
+        let mut newcomer_from = self.source;
+        if let Some(source) = &self.source {
+            let has_seat = self.shared.occupancy(&hello.topic, &hello.id) == Occupancy::Returning;
+            if has_seat && limiter.allow_return(source, &hello.id) {
+                newcomer_from = None;
+            } else if !limiter.allow_join_from(source) || !limiter.allow_newcomer(started.elapsed(), source, false) {
+                return Err(ErrorCode::TooManyJoins);
+            }
         }
-        let (topic, id) = (join.topic(), join.id());
-        let request = JoinRequest { topic, id, origin, token: hello.token };
-        let within = Duration::from_millis(self.shared.settings.hub.limits.hello_within_ms.into());
-        let decision = timeout(within, self.shared.settings.auth.authorize(request)).await;
-        let grant = decision.map_err(|_| ErrorCode::Timeout)?.map_err(|_| ErrorCode::Denied)?;
-        join = join.allow_relay(grant.relay);
+        let returns = self.source.is_some() && newcomer_from.is_none();
+        let count = |topic| match returns || limiter.allow_join_of(topic, self.source) {
+            true => Ok(()),
+            false => Err(ErrorCode::TooManyJoins),
+        };
+        let (topic, id, origin) = (hello.topic, hello.id, self.session.origin().to_owned());
+        let request = JoinRequest { topic, id, origin, token: hello.token.clone() };
+        let denied = |_| ErrorCode::Denied;
+        let (join, grant) = match settings.auth.decide(&request) {
+            Some(decision) => {
+                let grant = decision.map_err(denied)?;
+                count(&topic)?;
+                (self.session.prove(&hello)?, grant)
+            }
+            None => {
+                let join = self.session.prove(&hello)?;
+                let within = Duration::from_millis(settings.hub.limits.hello_within_ms.into());
+                let decision = timeout(within, settings.auth.authorize(request)).await;
+                let grant = decision.map_err(|_| ErrorCode::Timeout)?.map_err(denied)?;
+                count(&topic)?;
+                (join, grant)
+            }
+        };
         self.joined = true;
-        self.shared.handle(Input::Join { conn: self.conn, join });
-        Ok(())
+        let join = join.allow_relay(grant.relay);
+        self.shared.join(self.conn, join, newcomer_from.filter(|_| !settings.auth.vouches()))
     }
 
     fn refuse(&self, code: ErrorCode) {
@@ -260,12 +290,35 @@ impl Known {
     }
 }
 
-/// Writes many frames with one flush: a system call each would cost more than everything else together.
-async fn write(socket: &mut WebSocket, frames: VecDeque<Arc<str>>) -> Result<(), axum::Error> {
-    for frame in frames {
+/// Why frames were not written.
+enum Unwritten {
+    /// The other side takes them too slowly.
+    Slow,
+    /// The socket has ended.
+    Ended,
+}
+
+/// Writes many frames with one flush: a system call each would cost more than everything else together. Gives the other
+/// side `within` for each [`WRITTEN_AT_ONCE`] bytes, so that however much others send to it, one that reads has time to.
+async fn write(socket: &mut WebSocket, mut frames: VecDeque<Arc<str>>, within: Duration) -> Result<(), Unwritten> {
+    while !frames.is_empty() {
+        match timeout(within, write_some(socket, &mut frames)).await {
+            Ok(written) => written.map_err(|_| Unwritten::Ended)?,
+            Err(_) => return Err(Unwritten::Slow),
+        }
+    }
+    Ok(())
+}
+
+async fn write_some(socket: &mut WebSocket, frames: &mut VecDeque<Arc<str>>) -> Result<(), axum::Error> {
+    let mut bytes = 0;
+    while bytes < WRITTEN_AT_ONCE
+        && let Some(frame) = frames.pop_front()
+    {
+        bytes += frame.len();
         socket.feed(Message::Text(Utf8Bytes::from(&*frame))).await?;
     }
-    socket.flush().await
+    if frames.is_empty() { socket.flush().await } else { Ok(()) }
 }
 
 async fn finish(socket: &mut WebSocket, (code, reason): Close) -> Result<(), axum::Error> {

@@ -15,11 +15,21 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
 use super::address::Source;
-use crate::ids::TopicHash;
+use crate::ids::{PeerId, TopicHash};
 use crate::protocol::Limits;
 
 /// The most keys a table remembers. One that has been quiet long enough to have its whole burst back is forgotten.
 const MAX_KEYS: usize = 16_384;
+
+/// A member that returns from the same source has a budget of its own, which strangers can't use up: this often at once,
+/// and once in this time. Clients that lose their sockets come back after a wait that grows to half a minute.
+const RETURNS: u32 = 16;
+const RETURN_EVERY: Duration = Duration::from_secs(2);
+
+/// When the joins of a topic are used up, each source still has this many of its own, and one more in this time. So
+/// newcomers get in while somebody with a few addresses joins without end.
+const OWN_JOINS: u32 = 8;
+const OWN_JOIN_EVERY: Duration = Duration::from_secs(10);
 
 /// What is counted of all connections together.
 pub(super) struct Limiter {
@@ -27,6 +37,9 @@ pub(super) struct Limiter {
     pub(super) sockets: Arc<Places>,
     joins_by_source: Keyed<Source>,
     joins_by_topic: Keyed<TopicHash>,
+    own_joins: Keyed<(TopicHash, Source)>,
+    returns: Keyed<(Source, PeerId)>,
+    empty_joins: Debts<Source>,
 }
 
 /// A single bucket.
@@ -66,9 +79,67 @@ struct Keyed<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     swept: AtomicU64,
 }
 
+/// Buckets that can be overdrawn: what is charged is charged even if it is refused. Holds when each key will have paid.
+///
+/// A room is found to be empty only by looking, and the refusal of a guess would tell as much as its welcome. So a
+/// source is charged after the look, and while it owes more than its burst nobody looks for it again.
+struct Debts<K> {
+    /// What one charge takes to be paid.
+    each: Duration,
+    burst: Duration,
+    table: Mutex<DebtTable<K>>,
+}
+
+struct DebtTable<K> {
+    paid_at: HashMap<K, Duration>,
+    /// The keys that found no place in the table share one.
+    others_paid_at: Duration,
+    /// When the table was last swept, which takes time in proportion to its size.
+    swept: Duration,
+}
+
+impl<K: Hash + Eq + Copy> Debts<K> {
+    fn new(per_minute: u32, burst: u32) -> Self {
+        let each = Duration::from_secs(60) / per_minute.max(1);
+        let table = DebtTable { paid_at: HashMap::new(), others_paid_at: Duration::ZERO, swept: Duration::ZERO };
+        Self { each, burst: each.saturating_mul(burst.max(1)), table: Mutex::new(table) }
+    }
+
+    /// Charges a key if `charged`. False if it owes too much, before or after. `now` is the time since some fixed moment.
+    fn allow(&self, now: Duration, key: K, charged: bool) -> bool {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let DebtTable { paid_at, others_paid_at, swept } = &mut *table;
+        if paid_at.len() >= MAX_KEYS && now.saturating_sub(*swept) >= Duration::from_secs(1) {
+            *swept = now;
+            paid_at.retain(|_, paid_at| *paid_at > now);
+        }
+        let full = paid_at.len() >= MAX_KEYS;
+        let paid = paid_at.get(&key).copied().unwrap_or(if full { *others_paid_at } else { now }).max(now);
+        let most = now.saturating_add(self.burst);
+        if paid > most || !charged {
+            return paid <= most;
+        }
+        let paid = paid.saturating_add(self.each);
+        match paid_at.get_mut(&key) {
+            Some(known) => *known = paid,
+            None if full => *others_paid_at = paid,
+            None => {
+                paid_at.insert(key, paid);
+            }
+        }
+        paid <= most
+    }
+}
+
 fn quota(per_second: u32, burst: u32) -> Quota {
     let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
     Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
+}
+
+/// Once in this time, or so often at once.
+fn slow_quota(every: Duration, burst: u32) -> Quota {
+    let once = Quota::with_period(every).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+    once.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Keyed<K, C> {
@@ -105,6 +176,9 @@ impl Limiter {
                 quota(limits.joins_per_second_per_topic, limits.join_burst_per_topic),
                 DefaultClock::default(),
             ),
+            own_joins: Keyed::new(slow_quota(OWN_JOIN_EVERY, OWN_JOINS), DefaultClock::default()),
+            returns: Keyed::new(slow_quota(RETURN_EVERY, RETURNS), DefaultClock::default()),
+            empty_joins: Debts::new(limits.empty_joins_per_minute_per_ip, limits.empty_join_burst_per_ip),
         }
     }
 
@@ -112,8 +186,20 @@ impl Limiter {
         self.joins_by_source.allow(source)
     }
 
-    pub(super) fn allow_join_of(&self, topic: &TopicHash) -> bool {
-        self.joins_by_topic.allow(topic)
+    /// A join of this topic from there.
+    pub(super) fn allow_join_of(&self, topic: &TopicHash, source: Option<Source>) -> bool {
+        self.joins_by_topic.allow(topic) || source.is_some_and(|source| self.own_joins.allow(&(*topic, source)))
+    }
+
+    /// A join of a peer that has a seat in the topic. The peer need not have proved its id yet: who else claims it from
+    /// another source uses up another budget.
+    pub(super) fn allow_return(&self, source: &Source, id: &PeerId) -> bool {
+        self.returns.allow(&(*source, *id))
+    }
+
+    /// A join of a peer that has no seat in the topic. `empty`: nobody is there. `now` as in [`Hub::handle`](crate::hub::Hub::handle).
+    pub(super) fn allow_newcomer(&self, now: Duration, source: &Source, empty: bool) -> bool {
+        self.empty_joins.allow(now, *source, empty)
     }
 
     pub(super) fn rates(&self) -> Rates {
@@ -251,6 +337,82 @@ mod tests {
         clock.advance(Duration::from_secs(2));
         assert!(joins.allow(&source(100_000)));
         assert_eq!(joins.buckets.len(), 1);
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn joins_of_empty_rooms_are_few_and_those_of_occupied_ones_as_many_as_before() {
+        let guesses = Debts::new(6, 4);
+        let (ada, ben) = (source(1), source(2));
+        assert_eq!((0..4).filter(|_| guesses.allow(SECOND, ada, true)).count(), 4, "four at once");
+        assert!((0..1000).all(|_| guesses.allow(SECOND, ada, false)), "its burst is used up, but it owes nothing");
+        assert!(guesses.allow(SECOND, ben, true), "another source");
+        // One more is refused, and from now on whatever is asked, so that refusals don't tell the rooms apart.
+        assert!(!guesses.allow(SECOND, ada, true));
+        assert!(!guesses.allow(SECOND, ada, false));
+        assert!(!guesses.allow(10 * SECOND, ada, false), "a second before it has paid");
+        assert!(guesses.allow(11 * SECOND, ada, false));
+    }
+
+    #[test]
+    fn somebody_who_guesses_without_end_learns_of_one_room_in_ten_seconds() {
+        for occupied in [0, 3, 50] {
+            let guesses = Debts::new(6, 128);
+            let mut learnt = 0;
+            // Ten a second, as many as joins are allowed, of which a few are of rooms with members.
+            for guess in 0..36_000_u64 {
+                let now = Duration::from_millis(guess * 100);
+                let before = guesses.allow(now, source(1), false);
+                learnt += u32::from(before);
+                guesses.allow(now, source(1), guess % 100 >= occupied);
+            }
+            let most = (128 + 360 + 1) * 100 / (100 - occupied as u32);
+            assert!(learnt <= most, "{learnt} of {most} in an hour, {occupied} % are occupied");
+        }
+    }
+
+    #[test]
+    fn guesses_at_once_are_paid_for_one_after_the_other() {
+        let guesses = Debts::new(6, 1);
+        assert!(guesses.allow(SECOND, source(1), true));
+        assert!((0..100).all(|_| !guesses.allow(SECOND, source(1), true)));
+        // What is refused without a look costs nothing.
+        assert!(guesses.allow(11 * SECOND, source(1), false));
+    }
+
+    #[test]
+    fn a_table_of_debts_is_bounded_and_forgets_who_has_paid() {
+        let guesses = Debts::new(60, 1);
+        let allowed = (0..100_000).filter(|n| guesses.allow(SECOND, source(*n), true)).count();
+        assert_eq!(allowed, MAX_KEYS + 1, "those in the table, and one of all the rest");
+        assert!(guesses.allow(3 * SECOND, source(100_001), true));
+        let table = guesses.table.lock().unwrap();
+        assert_eq!(table.paid_at.len(), 1);
+    }
+
+    fn topic(n: u8) -> TopicHash {
+        TopicHash::from_bytes([n; 32])
+    }
+
+    #[test]
+    fn newcomers_and_members_get_in_while_others_use_up_the_topic() {
+        let limiter =
+            Limiter::new(Limits { joins_per_second_per_topic: 1, join_burst_per_topic: 10, ..Limits::default() });
+        let flooders: Vec<Source> = (0..8).map(source).collect();
+        for _ in 0..100 {
+            for flooder in &flooders {
+                limiter.allow_join_of(&topic(1), Some(*flooder));
+            }
+        }
+        assert!(!limiter.allow_join_of(&topic(1), Some(flooders[0])));
+        assert!((0..5).all(|_| limiter.allow_join_of(&topic(1), Some(source(99)))), "a class behind one address");
+        let member = PeerId::from_bytes([1; 32]);
+        let returns = |source, id| (0..1000).filter(|_| limiter.allow_return(&source, &id)).count();
+        let flooded = returns(flooders[0], member);
+        assert!((RETURNS as usize..1000).contains(&flooded), "{flooded}");
+        assert!(returns(source(99), member) >= RETURNS as usize, "the member itself, from where it is");
+        assert!(returns(flooders[0], PeerId::from_bytes([2; 32])) >= RETURNS as usize, "another member");
     }
 
     #[test]

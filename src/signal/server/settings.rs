@@ -26,7 +26,7 @@ pub struct Settings {
     pub ping_every: Duration,
     /// How long it has to answer. Default 10 s.
     pub pong_within: Duration,
-    /// How long one write may take. Default 5 s.
+    /// How long a write of 64 KiB may take. Default 5 s: a reader that takes less than 13 kB/s is dropped.
     pub write_within: Duration,
     /// When the server is about to end, clients come back at different times within this long. Default 5 s.
     pub return_within: Duration,
@@ -140,6 +140,8 @@ impl Settings {
             ("join_burst_per_ip", limits.join_burst_per_ip),
             ("joins_per_second_per_topic", limits.joins_per_second_per_topic),
             ("join_burst_per_topic", limits.join_burst_per_topic),
+            ("empty_joins_per_minute_per_ip", limits.empty_joins_per_minute_per_ip),
+            ("empty_join_burst_per_ip", limits.empty_join_burst_per_ip),
             ("hello_within_ms", limits.hello_within_ms),
         ] {
             range(name, number.into(), "at least 1", number > 0)?;

@@ -24,7 +24,7 @@ fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(text: &str) -> 
 fn every_example_is_a_message() {
     let client: Vec<ClientMessage> = blocks("json client\n").map(round_trip).collect();
     let server: Vec<ServerMessage> = blocks("json server\n").map(round_trip).collect();
-    assert_eq!((client.len(), server.len()), (5, 9));
+    assert_eq!((client.len(), server.len()), (5, 10));
 }
 
 #[test]
@@ -49,6 +49,7 @@ fn every_error_is_in_the_table() {
         BadSignature,
         RoomFull,
         UnknownPeer,
+        Congested,
         Replaced,
         Stale,
         TooLarge,

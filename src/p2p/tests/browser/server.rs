@@ -157,7 +157,7 @@ impl Server {
         self.hub.handle(now, input);
         while let Some(output) = self.hub.poll() {
             match output {
-                Output::Send { conn, frame } => {
+                Output::Send { conn, frame, .. } => {
                     if let Some((socket, _)) = self.sockets.get(&conn) {
                         socket.take(&frame);
                     }

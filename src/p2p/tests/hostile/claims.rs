@@ -280,3 +280,32 @@ fn a_file_that_gives_more_or_less_than_was_asked_for_fails() {
         assert!(matches!(bench.state(id), TransferState::Failed(_)), "{given}: {:?}", bench.state(id));
     }
 }
+
+#[test]
+fn a_member_is_seen_whatever_it_signals_and_however_short_its_visit_is() {
+    let mut b = Bench::new();
+    let [lurker, visitor] = [8, 9].map(|secret| Identity::from_secret(&[secret; 32], 1).id());
+    // The server takes a signal for an introduction, and sends no `joined` after it.
+    let data = RawValue::from_string("1".to_owned()).unwrap();
+    b.input(server_says(&ServerMessage::Signal { from: lurker, incarnation: 1, seq: 9, data }));
+    assert!(matches!(b.events[..], [Event::PeerJoined { peer }] if peer == lurker), "{:?}", b.events);
+    b.events.clear();
+    b.input(server_says(&ServerMessage::Joined { members: vec![Member { id: visitor, incarnation: 1, seq: 10 }] }));
+    let departed = Departed { id: visitor, incarnation: 1, reason: LeftReason::Goodbye };
+    b.input(server_says(&ServerMessage::Left { members: vec![departed] }));
+    assert!(
+        matches!(b.events[..], [Event::PeerJoined { peer: came }, Event::PeerLeft { peer: left, .. }]
+            if (came, left) == (visitor, visitor)),
+        "{:?}",
+        b.events
+    );
+}
+
+#[test]
+fn a_signal_that_the_server_dropped_is_no_error_to_show() {
+    let mut b = Bench::new();
+    let peer = Some(b.friend.identity.id());
+    b.input(server_says(&ServerMessage::Error { code: ErrorCode::Congested, message: "dropped".to_owned(), peer }));
+    assert!(b.events.is_empty(), "{:?}", b.events);
+    assert_eq!(b.core.open_links(), 2);
+}

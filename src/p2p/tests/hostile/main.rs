@@ -22,7 +22,7 @@ use converge_p2p::{
     Activity, Delivery, Diagnosis, DisconnectReason, Event, Identity, Lane, LinkChange, LinkId, Payload, PeerId,
     PeerState, Sdp, SendError, Time, Timings, TransferId, TransferState,
 };
-use converge_signal::protocol::{Member, ServerMessage};
+use converge_signal::protocol::{Departed, ErrorCode, LeftReason, Member, ServerMessage};
 use serde_json::value::RawValue;
 
 use self::bench::{Attack, BOUND, Bench, Closed, Fate, Ignored, PROTOCOL, run, text, value};

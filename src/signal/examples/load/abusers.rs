@@ -42,11 +42,14 @@ const JOINS_EVERY: Duration = Duration::from_millis(100);
 /// What one address may join at once, and each second; the defaults.
 const JOINS: (f64, f64) = (200.0, 10.0);
 
+/// The number of one that stays while others come and go.
+const HOST: u64 = u32::MAX as u64;
+
 const PING: &str = r#"{"ping":{}}"#;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Abuse {
-    /// Joins, has others send to it, and does not read.
+    /// Joins, has others send to it, and does not read: it is dropped when it has taken nothing for a while.
     StoppedReader,
     /// Begins requests and does not end them.
     SlowHeaders,
@@ -104,9 +107,9 @@ impl Abuse {
                 let id = self.peer(0).id;
                 let mut tasks = JoinSet::new();
                 for socket in senders {
-                    tasks.spawn(send_big(socket, target.signal(id, big())));
+                    tasks.spawn(send_big(socket, vec![target.signal(id, big())]));
                 }
-                // It is dropped at once, and again from time to time.
+                // It leaves before it is dropped, and comes back.
                 let mut reader = Some(reader);
                 loop {
                     sleep(DEAF_FOR).await;
@@ -143,6 +146,7 @@ impl Abuse {
                 sleep(Duration::from_secs(1)).await;
             },
             Self::JoinFlood => {
+                let Ok(_host) = self.host(target).await else { return };
                 let mut ticks = interval(JOINS_EVERY);
                 let mut joins = JoinSet::new();
                 for number in 0.. {
@@ -158,7 +162,7 @@ impl Abuse {
         let (mut reader, senders) = self.deaf_member(server.target).await?;
         let mut sends = JoinSet::new();
         for socket in senders {
-            sends.spawn(send_big(socket, server.target.signal(self.peer(0).id, big())));
+            sends.spawn(send_big(socket, vec![server.target.signal(self.peer(0).id, big())]));
         }
         let begun = Instant::now();
         while server.metrics().await?.get(r#"converge_refusals_total{reason="slow_reader"}"#) == 0 {
@@ -201,7 +205,13 @@ impl Abuse {
         Ok(target.open_on(socket).await?.join(&self.peer(0), topic("deaf", 0)).await?)
     }
 
+    /// A member of the room that is flooded: joins of an empty one are far fewer.
+    async fn host(self, target: Target) -> Result<Socket> {
+        Ok(target.join(&self.peer(HOST), topic("flood", 0), Ipv4Addr::new(127, 0, 211, 99)).await?)
+    }
+
     async fn flood_joins(self, target: Target) -> Result<String> {
+        let _host = self.host(target).await?;
         let begun = Instant::now();
         let visits = (0..FLOOD_JOINS).map(|number| self.visit(target, number));
         let ends: Vec<Result<bool>> = stream::iter(visits).buffer_unordered(16).collect().await;
@@ -218,7 +228,7 @@ impl Abuse {
     async fn visit(self, target: Target, number: u64) -> Result<bool> {
         let peer = self.peer(number);
         let mut opened: Opened = target.open(self.source()).await?;
-        opened.say_hello(&peer, topic("flood", number)).await?;
+        opened.say_hello(&peer, topic("flood", 0)).await?;
         let mut socket = opened.socket;
         match crate::client::next_text(&mut socket).await {
             Ok(text) if text.starts_with(r#"{"welcome""#) => {
@@ -270,12 +280,12 @@ async fn expect_close(socket: &mut Socket, expected: u16) -> Result<()> {
     Ok(())
 }
 
-fn big() -> String {
+pub(crate) fn big() -> String {
     format!(r#""{}""#, "x".repeat(BIG))
 }
 
-/// Sends a frame as often as it may at once, then for ever at the rate that is allowed; reads what comes.
-async fn send_big(socket: Socket, frame: String) {
+/// Sends these frames in turn: as many as it may at once, then on and on at the rate that is allowed; reads what comes.
+pub(crate) async fn send_big(socket: Socket, frames: Vec<String>) {
     let (mut sink, mut stream) = socket.split();
     let send = async {
         let mut ticks = interval(BIG_EVERY);
@@ -283,6 +293,7 @@ async fn send_big(socket: Socket, frame: String) {
             if number >= BIG_AT_ONCE {
                 ticks.tick().await;
             }
+            let Some(frame) = frames.get(number % frames.len()) else { return };
             if sink.send(Message::text(frame.as_str())).await.is_err() {
                 return;
             }

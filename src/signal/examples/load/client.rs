@@ -172,9 +172,19 @@ impl Target {
 }
 
 impl Opened {
-    pub(crate) async fn join(mut self, peer: &Peer, topic: TopicHash) -> Result<Socket, ClientError> {
+    pub(crate) async fn join(self, peer: &Peer, topic: TopicHash) -> Result<Socket, ClientError> {
+        self.join_with(peer, topic, None).await
+    }
+
+    /// With a token, or without.
+    pub(crate) async fn join_with(
+        mut self,
+        peer: &Peer,
+        topic: TopicHash,
+        token: Option<String>,
+    ) -> Result<Socket, ClientError> {
         let welcome = async {
-            self.say_hello(peer, topic).await?;
+            self.say_hello_with(peer, topic, token).await?;
             next_text(&mut self.socket).await
         };
         let text = timeout(PATIENCE, welcome).await??;
@@ -192,7 +202,17 @@ impl Opened {
     }
 
     pub(crate) async fn say_hello(&mut self, peer: &Peer, topic: TopicHash) -> Result<(), ClientError> {
-        let hello = ClientMessage::Hello(peer.hello(&self.nonce, &self.origin, topic));
+        self.say_hello_with(peer, topic, None).await
+    }
+
+    async fn say_hello_with(
+        &mut self,
+        peer: &Peer,
+        topic: TopicHash,
+        token: Option<String>,
+    ) -> Result<(), ClientError> {
+        let hello = Hello { token, ..peer.hello(&self.nonce, &self.origin, topic) };
+        let hello = ClientMessage::Hello(hello);
         Ok(self.socket.send(Message::text(serde_json::to_string(&hello)?)).await?)
     }
 }

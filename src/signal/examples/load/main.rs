@@ -8,6 +8,7 @@
 
 mod abuse;
 mod abusers;
+mod bystander;
 mod churn;
 mod client;
 mod crowd;
@@ -69,7 +70,9 @@ enum Command {
     Storm(storm::Storm),
     /// What those who behave suffer from those who don't
     Abuse(abuse::Abused),
-    /// All of these, in some four minutes
+    /// What a good client waits for beside strangers that lock it out, and beside members that flood
+    Bystander(bystander::Bystander),
+    /// All of these, in some five minutes
     All,
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -102,6 +105,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Churn(churn) => churn::run(&churn).await,
         Command::Storm(storm) => storm::run(&storm).await,
         Command::Abuse(abused) => abuse::run(&abused).await,
+        Command::Bystander(bystander) => bystander::run(&bystander).await,
         Command::All => all().await,
         Command::Serve(_) | Command::Rig | Command::HubChurn { .. } => Ok(()),
     }
@@ -128,6 +132,7 @@ async fn all() -> Result<()> {
     churn::run(&churn::Churn { hub: 1_000_000, sockets: 50_000 }).await?;
     storm::run(&storm::Storm { peers: 10_000 }).await?;
     abuse::run(&abuse::Abused { pairs: 64, seconds: 0.5, rounds: 8 }).await?;
+    bystander::run(&bystander::Bystander { seconds: 6.0, rounds: 3 }).await?;
     println!("took {:.0} s", begun.elapsed().as_secs_f64());
     Ok(())
 }

@@ -18,6 +18,13 @@ pub(crate) fn median(samples: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// What 95 of 100 samples don't exceed. Zero if there are none.
+pub(crate) fn p95(samples: impl IntoIterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = samples.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() * 95 / 100).copied().unwrap_or_default()
+}
+
 /// The median of what is measured in the same rounds, divided in each: what slows the machine for a while slows both.
 pub(crate) fn median_ratio(samples: &[f64], floor: &[f64]) -> f64 {
     median(samples.iter().zip(floor).map(|(sample, floor)| sample / floor))

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use converge_signal::server::{Settings, Signalling, listen};
+use converge_signal::server::{RoomTokens, Settings, Signalling, listen};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -34,23 +34,32 @@ pub(crate) struct Serve {
     /// The product's own limits, rather than ones that a load does not reach
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Ask for tokens
+    #[arg(long)]
+    pub(crate) tokens: bool,
+}
+
+/// What makes the tokens that a server with `--tokens` asks for.
+pub(crate) fn tokens() -> Result<RoomTokens> {
+    Ok(RoomTokens::new(&[[7; 32]], "load")?)
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 0, topic_members: 32, sample: 500, introduce: 500, ping: 25, strict: false }
+        Self { port: 0, topic_members: 32, sample: 500, introduce: 500, ping: 25, strict: false, tokens: false }
     }
 }
 
 impl Serve {
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { port, topic_members, sample, introduce, ping, strict } = self;
+        let Self { port, topic_members, sample, introduce, ping, strict, tokens } = self;
         let rooms = format!("--topic-members {topic_members} --sample {sample} --introduce {introduce}");
         let text = format!("serve --port {port} {rooms} --ping {ping}");
-        text.split(' ').chain(strict.then_some("--strict")).map(str::to_owned).collect()
+        let flags = strict.then_some("--strict").into_iter().chain(tokens.then_some("--tokens"));
+        text.split(' ').chain(flags).map(str::to_owned).collect()
     }
 
-    fn settings(&self) -> (Settings, listen::Listen) {
+    fn settings(&self) -> Result<(Settings, listen::Listen)> {
         let (mut settings, mut listen) = (Settings::default(), listen::Listen::default());
         settings.ping_every = Duration::from_secs(self.ping);
         settings.hub.introduce = Duration::from_millis(self.introduce);
@@ -68,17 +77,22 @@ impl Serve {
                 &mut limits.join_burst_per_ip,
                 &mut limits.joins_per_second_per_topic,
                 &mut limits.join_burst_per_topic,
+                &mut limits.empty_joins_per_minute_per_ip,
+                &mut limits.empty_join_burst_per_ip,
             ] {
                 *limit = PLENTY;
             }
             (limits.bytes_per_second, limits.byte_burst) = (PLENTY * 1000, PLENTY * 1000);
         }
-        (settings, listen)
+        if self.tokens {
+            settings = settings.authorizer(tokens()?);
+        }
+        Ok((settings, listen))
     }
 }
 
 pub(crate) fn run(serve: &Serve) -> Result<()> {
-    let (settings, listen) = serve.settings();
+    let (settings, listen) = serve.settings()?;
     let port = serve.port;
     let served = async move {
         let signalling = Signalling::new(settings)?;

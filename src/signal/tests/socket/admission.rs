@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use converge_signal::protocol::{ErrorCode, IceServer, blind_topic};
+use converge_signal::Signature;
+use converge_signal::protocol::{ClientMessage, ErrorCode, Hello, IceServer, blind_topic};
 use converge_signal::server::{Denied, Grant, JoinRequest, RoomTokens, Settings};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -32,16 +33,60 @@ async fn denied(server: &Server, token: Option<String>, topic: &str) {
 async fn a_token_opens_its_room_and_everything_else_looks_alike() {
     let server = Server::start(prompt().authorizer(tokens())).await;
     let mut tab = server.connect(1).await;
-    tab.hello_with("lobby", Some(tokens().mint("lobby", later(), Grant::ALL))).await;
+    tab.hello_with("lobby", Some(tokens().mint("lobby", later(), Grant::ALL, None))).await;
     tab.welcome().await;
 
-    let expired = tokens().mint("lobby", SystemTime::now() - Duration::from_secs(1), Grant::ALL);
+    let expired = tokens().mint("lobby", SystemTime::now() - Duration::from_secs(1), Grant::ALL, None);
     let other = RoomTokens::new(&["another secret of thirty-two bytes"], "meet.example").unwrap();
     denied(&server, None, "lobby").await;
     denied(&server, Some("nonsense".to_owned()), "lobby").await;
     denied(&server, Some(expired), "lobby").await;
-    denied(&server, Some(other.mint("lobby", later(), Grant::ALL)), "lobby").await;
-    denied(&server, Some(tokens().mint("lobby", later(), Grant::ALL)), "attic").await;
+    denied(&server, Some(other.mint("lobby", later(), Grant::ALL, None)), "lobby").await;
+    denied(&server, Some(tokens().mint("lobby", later(), Grant::ALL, None)), "attic").await;
+}
+
+#[tokio::test]
+async fn strangers_without_a_token_use_up_nothing_of_the_room() {
+    let mut settings = prompt().authorizer(tokens());
+    let limits = &mut settings.hub.limits;
+    (limits.joins_per_second_per_topic, limits.join_burst_per_topic) = (1, 2);
+    limits.max_topic_members = 100;
+    let server = Server::start(settings).await;
+    let token = || Some(tokens().mint("lobby", later(), Grant::ALL, None));
+    for token in [None, Some("nonsense".to_owned()), Some(tokens().mint("attic", later(), Grant::ALL, None))] {
+        for _ in 0..20 {
+            denied(&server, token.clone(), "lobby").await;
+        }
+    }
+    // Two of the room's joins, and eight of each address' own.
+    for n in 1..=10 {
+        let mut tab = server.connect(n).await;
+        tab.hello_with("lobby", token()).await;
+        tab.welcome().await;
+    }
+    let refused = server.signalling.counters().refusals;
+    assert_eq!((refused[&ErrorCode::Denied], refused.get(&ErrorCode::TooManyJoins)), (60, None));
+}
+
+#[tokio::test]
+async fn strangers_are_denied_before_their_signature_is_checked() {
+    let server = Server::start(prompt().authorizer(tokens())).await;
+    let mut tab = server.connect(1).await;
+    let hello = Hello { sig: Signature::from_bytes([0; 64]), ..tab.signed("lobby", 1) };
+    tab.say(&ClientMessage::Hello(hello)).await;
+    assert_eq!(tab.error().await, ErrorCode::Denied);
+}
+
+#[tokio::test]
+async fn joins_by_token_are_no_guesses() {
+    let mut settings = prompt().authorizer(tokens());
+    (settings.hub.limits.empty_joins_per_minute_per_ip, settings.hub.limits.empty_join_burst_per_ip) = (1, 1);
+    let server = Server::start(settings).await;
+    for room in ["a", "b", "c"] {
+        let mut tab = server.connect(1).await;
+        tab.hello_with(room, Some(tokens().mint(room, later(), Grant::ALL, None))).await;
+        tab.welcome().await;
+    }
 }
 
 #[tokio::test]
@@ -54,7 +99,7 @@ async fn who_may_not_relay_is_not_given_the_relay() {
     let server = Server::start(settings).await;
     for (grant, expected) in [(Grant::ALL, vec![stun.clone(), turn]), (Grant::WITHOUT_RELAY, vec![stun])] {
         let mut tab = server.connect(1).await;
-        tab.hello_with("lobby", Some(tokens().mint("lobby", later(), grant))).await;
+        tab.hello_with("lobby", Some(tokens().mint("lobby", later(), grant, None))).await;
         assert_eq!(tab.welcome().await.ice_servers, expected);
     }
 }
@@ -83,7 +128,7 @@ async fn a_closure_decides_knowing_who_asks_and_where_from() {
     let mut tab = server.connect(2).await;
     let mut hello = tab.signed("lobby", 1);
     hello.incarnation = 2;
-    tab.say(&converge_signal::protocol::ClientMessage::Hello(hello)).await;
+    tab.say(&ClientMessage::Hello(hello)).await;
     assert_eq!(tab.error().await, ErrorCode::BadSignature);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
 }

@@ -1,5 +1,7 @@
 //! Sockets that don't do their part: the server lets go of them, and the others hear of it.
 
+use std::time::Duration;
+
 use converge_signal::protocol::{ErrorCode, LeftReason, ServerMessage};
 
 use crate::{Server, Tab, pass, prompt};
@@ -43,9 +45,10 @@ async fn a_socket_that_does_not_answer_pings_goes() {
 #[tokio::test]
 async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
     let mut settings = prompt();
+    settings.write_within = Duration::from_millis(200);
     let limits = &mut settings.hub.limits;
     limits.max_queued_bytes = 131_072;
-    // It is the outbox that is to overflow.
+    // It is the socket that is to be full.
     (limits.frame_burst, limits.byte_burst) = (u32::MAX, u32::MAX);
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
@@ -55,23 +58,78 @@ async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
     ada.joined().await;
     ben.joined().await;
 
+    // The kernel takes a few megabytes, the server a little; more is dropped.
     let data = "x".repeat(60_000);
-    // Bounded: the kernel takes a few megabytes, the outbox 128 KiB.
-    for _ in 0..2_000 {
-        if server.signalling.counts().members < 3 {
-            break;
-        }
+    while server.signalling.counts().members == 3 {
         ada.signal(deaf.id(), &data).await;
+        dropped_or(&mut ada).await;
     }
+    assert_eq!(server.signalling.counters().refusals.get(&ErrorCode::SlowReader), Some(&1));
     assert_eq!(left(&mut ben).await, (deaf.id(), LeftReason::Lost));
-    assert_eq!(left(&mut ada).await, (deaf.id(), LeftReason::Lost));
     ben.signal(ada.id(), "still here").await;
     loop {
         match ada.frame().await {
             ServerMessage::Signal { from, .. } => break assert_eq!(from, ben.id()),
+            ServerMessage::Left { members } => assert_eq!(members[0].id, deaf.id()),
             // What was on its way when the other one was dropped.
-            ServerMessage::Error { code: ErrorCode::UnknownPeer, .. } => {}
+            ServerMessage::Error { code: ErrorCode::UnknownPeer | ErrorCode::Congested, .. } => {}
+            ServerMessage::Pong {} => {}
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Reads what the server has for a member until it has taken in all that the member sent.
+async fn dropped_or(tab: &mut Tab) -> Vec<ErrorCode> {
+    tab.text(r#"{"ping":{}}"#).await;
+    let mut errors = Vec::new();
+    loop {
+        match tab.frame().await {
+            ServerMessage::Pong {} => return errors,
+            ServerMessage::Error { code, .. } => errors.push(code),
+            ServerMessage::Left { .. } | ServerMessage::Joined { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn members_that_flood_a_slow_reader_lose_signals_of_their_own() {
+    let mut settings = prompt();
+    // The reader does not read at all for a while, which is to be long for it alone.
+    settings.hub.limits.max_queued_bytes = 131_072;
+    (settings.hub.limits.frame_burst, settings.hub.limits.byte_burst) = (u32::MAX, u32::MAX);
+    let server = Server::start(settings).await;
+    let mut reader = server.join(1, "room").await;
+    let mut calm = server.join(2, "room").await;
+    reader.joined().await;
+    let mut flooders = Vec::new();
+    for n in 0..8 {
+        flooders.push(server.join(10 + n, "room").await);
+        reader.joined().await;
+    }
+    dropped_or(&mut calm).await;
+    // Until the kernel takes no more, and each has had signals dropped.
+    let data = "x".repeat(16_000);
+    let mut dropped = [0; 8];
+    while dropped.iter().any(|dropped| *dropped < 10) {
+        for (flooder, dropped) in flooders.iter_mut().zip(&mut dropped) {
+            flooder.signal(reader.id(), &data).await;
+            for code in dropped_or(flooder).await {
+                assert_eq!(code, ErrorCode::Congested);
+                *dropped += 1;
+            }
+        }
+    }
+    // One that is calm is not dropped, nor is the reader closed.
+    calm.signal(reader.id(), "an offer").await;
+    assert_eq!(dropped_or(&mut calm).await, []);
+    assert_eq!(server.signalling.counts().members, 10);
+    loop {
+        let (from, data) = reader.signalled().await;
+        if from == calm.id() {
+            break assert_eq!(data, "\"an offer\"");
+        }
+    }
+    assert_eq!(server.signalling.counters().refusals.get(&ErrorCode::SlowReader), None);
 }

@@ -126,6 +126,71 @@ async fn so_many_joins_come_from_one_address_or_of_one_topic_at_once() {
 }
 
 #[tokio::test]
+async fn so_many_rooms_are_opened_from_one_address_and_then_none_is_joined_from_it() {
+    let mut settings = settings();
+    (settings.hub.limits.empty_joins_per_minute_per_ip, settings.hub.limits.empty_join_burst_per_ip) = (1, 3);
+    let server = Server::start(settings).await;
+    let mut elsewhere = Tab::connect_from(server.addr, "127.0.0.2", 100).await;
+    elsewhere.hello("occupied", 1).await;
+    elsewhere.welcome().await;
+    let opened = [server.join(1, "a").await, server.join(2, "b").await, server.join(3, "c").await];
+    // A class that joins rooms which are there is not limited by that.
+    let mut class = Vec::new();
+    for n in 10..30 {
+        class.push(server.join(n, if n % 2 == 0 { "a" } else { "occupied" }).await);
+    }
+    for topic in ["nobody is here", "occupied", "a"] {
+        let mut guess = server.connect(50).await;
+        guess.hello(topic, 1).await;
+        assert_eq!(last_words(&mut guess).await, (ErrorCode::TooManyJoins, Some(1013)), "{topic}");
+    }
+    // A member comes back all the same, and from elsewhere everybody comes in.
+    let [first, ..] = opened;
+    let members = server.signalling.counts().members;
+    drop(first);
+    server.until("the first has gone", |signalling| signalling.counts().members == members - 1).await;
+    server.join(1, "a").await;
+    let mut another = Tab::connect_from(server.addr, "127.0.0.2", 101).await;
+    another.hello("another", 1).await;
+    another.welcome().await;
+}
+
+#[tokio::test]
+async fn members_return_when_joins_of_their_address_and_room_are_used_up() {
+    let server = Server::start({
+        let mut settings = settings();
+        let limits = &mut settings.hub.limits;
+        (limits.joins_per_second_per_ip, limits.join_burst_per_ip) = (1, 10);
+        (limits.joins_per_second_per_topic, limits.join_burst_per_topic) = (1, 5);
+        settings
+    })
+    .await;
+    let member = server.join(1, "room").await;
+    // Others use up what one address may, and what the room may: five at once, and each address eight of its own.
+    let mut refused = 0;
+    for source in ["127.0.0.1", "127.0.0.3"] {
+        for n in 100..150 {
+            let mut tab = Tab::connect_from(server.addr, source, n).await;
+            tab.hello("room", 1).await;
+            match tab.frame().await {
+                ServerMessage::Welcome(_) => tab.text(r#"{"leave":{}}"#).await,
+                ServerMessage::Error { code, .. } => {
+                    assert_eq!(code, ErrorCode::TooManyJoins);
+                    refused += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(refused > 0, "nothing was used up");
+    drop(member);
+    server.join(1, "room").await;
+    let mut newcomer = Tab::connect_from(server.addr, "127.0.0.4", 60).await;
+    newcomer.hello("room", 1).await;
+    newcomer.welcome().await;
+}
+
+#[tokio::test]
 async fn a_proxy_s_clients_are_counted_apart_and_only_if_it_is_trusted() {
     for (trusted, expected) in
         [(vec!["127.0.0.0/8".parse().unwrap()], None), (vec![], Some(ErrorCode::TooManyConnections))]

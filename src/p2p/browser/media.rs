@@ -503,7 +503,15 @@ impl Inner {
     pub(super) fn arrived(&mut self, link: LinkId, stream: MediaStream) {
         let peer = self.core.as_ref().and_then(|core| core.peer_of(link));
         let (Some(peer), Some(link)) = (peer, self.links.get_mut(&link)) else { return };
-        link.tracks.arrived(stream);
+        let weak = self.this.clone();
+        // A sender that takes a track away from this peer alone announces nothing.
+        let removed = Listener::new(&stream, "removetrack", move |_| {
+            if let Some(driver) = weak.upgrade() {
+                driver.borrow_mut().events.push_back(Event::StreamsChanged { peer });
+                dispatch(&driver);
+            }
+        });
+        link.tracks.arrived(stream, removed);
         link.tracks.mute(self.media.muted.contains(&peer));
         self.events.push_back(Event::StreamsChanged { peer });
     }

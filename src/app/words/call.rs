@@ -100,11 +100,6 @@ pub(crate) fn problem(error: &MediaError) -> String {
              allow it by the sign beside the page's address; then press the button again.",
             thing(*kind)
         ),
-        MediaError::RoomTooLarge { others } => format!(
-            "{others} others are here. What you share goes to each of them by itself, and more than {} are too many for \
-             one connection. Messages, files and pointers reach everybody.",
-            converge_p2p::MAX_VIEWERS
-        ),
         error => super::sentence("That didn't work", error),
     }
 }

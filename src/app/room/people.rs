@@ -28,7 +28,8 @@ pub(super) fn People() -> impl IntoView {
                 </span>
             </h2>
             <Name/>
-            <ul class="people-list" aria-label=words::room::PEOPLE>
+            // On a phone it is a line that scrolls sideways, by keys too.
+            <ul class="people-list" aria-label=words::room::PEOPLE tabindex="0">
                 <Myself/>
                 {list(ids, |id| view! { <Person id/> }.into_any())}
             </ul>

@@ -44,6 +44,28 @@ for (const colorScheme of ['light', 'dark'] as const) {
     }
   });
 
+  test(`the room with a newcomer who waits, ${colorScheme}`, async ({ server, join }) => {
+    for (const [room, size] of Object.entries({ wide, phone })) {
+      const url = `${server.url}/r/axe-${room}`;
+      const ada = await join(url, size);
+      if (size === phone) await ada.button('Stage').click();
+      await turn(ada, 'Camera', true);
+      await join(url);
+      await expect(ada.page.getByRole('group', { name: 'Newcomers' })).toContainText('A newcomer');
+      await expectAccessible(ada.page);
+      await ada.button('Devices').click();
+      await expect(ada.page.getByRole('dialog', { name: 'Devices' })).toBeVisible();
+      await expectAccessible(ada.page);
+      await ada.page.keyboard.press('Escape');
+      if (size === phone) {
+        for (const part of ['People', 'Chat']) {
+          await ada.button(part).click();
+          await expectAccessible(ada.page);
+        }
+      }
+    }
+  });
+
   test(`the room with its panels and dialogs, ${colorScheme}`, async ({ server, join }) => {
     const url = `${server.url}/r/axe`;
     const [ada, ben] = [await join(url, wide), await join(url, phone)];

@@ -67,3 +67,15 @@ export async function turn(person: Person, button: string, on: boolean): Promise
   await person.button(button).click();
   await pressed(person, button, on);
 }
+
+/** Whether `Devices` has newcomers wait, or not. */
+export function newcomers(person: Person): Locator {
+  return person.page.getByRole('dialog', { name: 'Devices' }).getByRole('combobox', { name: 'Newcomers see my camera and screen', exact: true });
+}
+
+/** Lets newcomers see this person at once. */
+export async function alwaysShow(person: Person): Promise<void> {
+  await person.button('Devices').click();
+  await newcomers(person).selectOption('Always');
+  await person.page.keyboard.press('Escape');
+}

@@ -93,6 +93,10 @@ for (const [first, second] of pairs) {
       await plays(ada, 'Ben’s camera');
       const cleo = await member(second, 'call');
       await met({ Ada: ada, Ben: ben, Cleo: cleo });
+      for (const member of [ada, ben]) {
+        await member.button('Devices').click();
+        await member.button('Show me to Cleo').click();
+      }
       await plays(cleo, 'Ada’s camera');
       await plays(cleo, 'Ben’s camera');
     });

@@ -1,8 +1,45 @@
 // Cameras, microphones and screens, with devices that the browser makes up.
-import { expect, made_up, moves, pressed, small, test, tile, turn } from './call';
+import type { Locator } from '@playwright/test';
+import { alwaysShow, expect, made_up, moves, newcomers, pressed, small, test, tile, turn } from './call';
+import { type Person, recordConnections } from './fixtures';
+import { token } from './server';
 
 // Says yes to every dialog, and shares a made-up screen.
 test.use({ launchOptions: { ...made_up, args: [...made_up.args, '--use-fake-ui-for-media-stream'] } });
+
+/** The bar above the stage that asks about newcomers. */
+function waiting(person: Person): Locator {
+  return person.page.getByRole('group', { name: 'Newcomers', exact: true });
+}
+
+/** How many descriptions of media each open connection of a page has, with either side's. */
+function descriptions(person: Person): Promise<number[]> {
+  return person.page.evaluate(() => {
+    const open = window.connections.filter((connection) => connection.connectionState === 'connected');
+    return open.map((connection) => {
+      const texts = [connection.localDescription, connection.remoteDescription].map((description) => description?.sdp ?? '');
+      return connection.getTransceivers().length + texts.join('').split(/^m=(?:audio|video)/m).length - 1;
+    });
+  });
+}
+
+/** The kinds of media that arrive at a page, whose packets have been received. */
+function arriving(person: Person): Promise<string[]> {
+  return person.page.evaluate(async () => {
+    const reports = await Promise.all(window.connections.map((connection) => connection.getStats()));
+    const streams = reports.flatMap((report) => [...report.values()]).filter(({ type }) => type === 'inbound-rtp');
+    return [...new Set(streams.filter(({ packetsReceived }) => packetsReceived > 0).map(({ kind }) => kind as string))].sort();
+  });
+}
+
+/** Messages both ways: what one side wanted to negotiate before has been on its way. */
+async function exchange(ada: Person, eve: Person): Promise<void> {
+  for (const [from, to] of [[ada, eve], [eve, ada]] as const) {
+    const text = `${await from.id()} to ${await to.id()}`;
+    await from.say(text, await to.id());
+    await expect(to.heard(text)).toBeVisible();
+  }
+}
 
 test('three see and hear each other in every order, and who comes later does too', async ({ server, join }) => {
   test.setTimeout(600_000);
@@ -26,9 +63,13 @@ test('three see and hear each other in every order, and who comes later does too
   await turn(ben, 'Share screen', true);
   await moves(tile(ada, 'Ben’s screen'));
 
+  // One has set that newcomers see her at once, the other is asked.
+  await alwaysShow(ada);
   const cleo = await enter('Cleo');
   await Promise.all([ada.sees(2), ben.sees(2), cleo.sees(2)]);
   await moves(tile(cleo, 'Ada’s camera'));
+  await expect(tile(cleo, 'Ben’s screen')).toContainText('not shared with you yet');
+  await waiting(ben).getByRole('button', { name: 'Let Cleo see and hear you' }).click();
   await moves(tile(cleo, 'Ben’s screen'));
   await expect(tile(cleo, 'Ada’s microphone')).toBeVisible();
 
@@ -141,7 +182,7 @@ test('another camera takes the place of the first, and the viewer sees the same 
   const before = await stream();
   await ada.button('Devices').click();
   const dialog = ada.page.getByRole('dialog', { name: 'Devices' });
-  const cameras = dialog.getByRole('combobox', { name: 'Camera' });
+  const cameras = dialog.getByRole('combobox', { name: 'Camera', exact: true });
   await expect(cameras.getByRole('option')).toHaveCount(3);
   const track = () =>
     // Not by its name, for it stands behind a dialog.
@@ -162,6 +203,181 @@ test('another camera takes the place of the first, and the viewer sees the same 
   await ada.connected();
   await turn(ada, 'Camera', true);
   await expect.poll(track).toBe(other);
+});
+
+test('a newcomer gets no picture and no sound until one press, by mouse or by keyboard', async ({ server, join }) => {
+  test.setTimeout(600_000);
+  const url = `${server.url}/r/guessed`;
+  const enter = async (name: string) => {
+    const person = await join(url, {}, async (context) => {
+      await small(context);
+      await recordConnections(context);
+    });
+    await person.rename(name);
+    return person;
+  };
+  const [ada, ben] = [await enter('Ada'), await enter('Ben')];
+  await Promise.all([ada.sees(1), ben.sees(1)]);
+  for (const button of ['Camera', 'Microphone', 'Share screen']) await turn(ada, button, true);
+  // Who was there before is not asked about.
+  await moves(tile(ben, 'Ada’s camera'));
+  await moves(tile(ben, 'Ada’s screen'));
+  await expect(waiting(ada)).toHaveText('');
+  await expect(ada.row(await ben.id()).getByRole('img', { name: 'sees and hears you', exact: true })).toBeVisible();
+
+  const eve = await enter('Eve');
+  await Promise.all([ada.sees(2), eve.sees(2)]);
+  await exchange(ada, eve);
+  await expect(waiting(ada)).toContainText('A newcomer doesn\'t see or hear you yet.');
+  for (const name of ['Ada’s camera', 'Ada’s microphone', 'Ada’s screen']) {
+    await expect(tile(eve, name)).toContainText('not shared with you yet');
+  }
+  expect(await descriptions(eve)).toEqual([0, 0]);
+  expect((await descriptions(ada)).sort()).toEqual([0, expect.any(Number)]);
+  expect(await arriving(eve)).toEqual([]);
+  await expect(ada.row(await eve.id()).getByRole('img', { name: 'doesn\'t see or hear you', exact: true })).toBeVisible();
+  // It asks above the stage, and not over it.
+  const [bar, stage] = [await waiting(ada).boundingBox(), await ada.page.getByRole('region', { name: 'Stage', exact: true }).boundingBox()];
+  expect(bar && stage && bar.y + bar.height <= stage.y + 0.5).toBe(true);
+
+  await waiting(ada).getByRole('button', { name: 'Let Eve see and hear you' }).click();
+  await moves(tile(eve, 'Ada’s camera'));
+  await moves(tile(eve, 'Ada’s screen'));
+  await expect.poll(() => arriving(eve)).toEqual(['audio', 'video']);
+  await expect(tile(eve, 'Ada’s microphone')).not.toContainText('not shared with you yet');
+  await expect(ada.row(await eve.id()).getByRole('img', { name: 'sees and hears you', exact: true })).toBeVisible();
+  await expect(waiting(ada)).toHaveText('');
+
+  // By keyboard alone, from the field above the list; the focus stays where something is.
+  const finn = await enter('Finn');
+  await Promise.all([ada.sees(3), finn.sees(3)]);
+  const allow = ada.row(await finn.id()).getByRole('button', { name: 'Let Finn see and hear you' });
+  await ada.page.getByRole('textbox', { name: 'Your name', exact: true }).focus();
+  for (let presses = 0; presses < 20 && !(await allow.evaluate((button) => button === document.activeElement)); presses += 1) {
+    await ada.page.keyboard.press('Tab');
+  }
+  await expect(allow).toBeFocused();
+  expect(await arriving(finn)).toEqual([]);
+  await ada.page.keyboard.press('Enter');
+  await moves(tile(finn, 'Ada’s camera'));
+  await expect.poll(() => arriving(finn)).toEqual(['audio', 'video']);
+  await expect(ada.button('Write to Finn')).toBeFocused();
+
+  // A reload is the same member; whom one hides from sees no more, and isn't asked about again.
+  await eve.page.reload();
+  await Promise.all([ada.sees(3), eve.sees(3)]);
+  await moves(tile(eve, 'Ada’s camera'));
+  await ada.button('Devices').click();
+  const dialog = ada.page.getByRole('dialog', { name: 'Devices' });
+  await expect(dialog.getByRole('listitem')).toHaveCount(3);
+  await dialog.getByRole('button', { name: 'Hide me from Eve' }).click();
+  await expect(dialog.getByRole('button', { name: 'Show me to Eve' })).toBeFocused();
+  await ada.page.keyboard.press('Escape');
+  await expect(tile(eve, 'Ada’s camera')).toContainText('not shared with you yet');
+  await expect(waiting(ada)).toHaveText('');
+  await moves(tile(finn, 'Ada’s camera'));
+});
+
+test('the bar asks about one newcomer after the other, and who is there when it begins again is no newcomer', async ({ server, join }) => {
+  const url = `${server.url}/r/again`;
+  const ada = await join(url, {}, small);
+  await ada.rename('Ada');
+  await turn(ada, 'Camera', true);
+  const enter = async (name: string) => {
+    const person = await join(url);
+    await person.rename(name);
+    return person;
+  };
+  const [ben, cleo, eve] = [await enter('Ben'), await enter('Cleo'), await enter('Eve')];
+  await ada.sees(3);
+  const allow = (name: string) => waiting(ada).getByRole('button', { name: `Let ${name} see and hear you` });
+  await expect(waiting(ada)).toContainText('3 newcomers don\'t see or hear you yet.');
+  // The second click would be for the next one.
+  await allow('Ben').dblclick();
+  await expect(waiting(ada)).toContainText('2 newcomers don\'t see or hear you yet.');
+  await moves(tile(ben, 'Ada’s camera'));
+  await expect(allow('Cleo')).toBeFocused();
+  await ada.page.keyboard.down('Enter');
+  await expect(allow('Eve')).toBeFocused();
+  await ada.page.keyboard.down('Enter');
+  await ada.page.keyboard.up('Enter');
+  await moves(tile(cleo, 'Ada’s camera'));
+  await expect(waiting(ada)).toContainText('A newcomer doesn\'t see or hear you yet.');
+  await expect(tile(eve, 'Ada’s camera')).toContainText('not shared with you yet');
+
+  await turn(ada, 'Camera', false);
+  await expect(waiting(ada)).toHaveText('');
+  await turn(ada, 'Camera', true);
+  await moves(tile(eve, 'Ada’s camera'));
+  await expect(waiting(ada)).toHaveText('');
+
+  // Nor is it asked again about somebody who is turned away.
+  const finn = await join(url);
+  await finn.rename('Finn');
+  await waiting(ada).getByRole('button', { name: 'Not now: Finn' }).focus();
+  await ada.page.keyboard.press('Enter');
+  await expect(ada.button('Devices')).toBeFocused();
+  await expect(waiting(ada)).toHaveText('');
+  await turn(ada, 'Camera', false);
+  await turn(ada, 'Camera', true);
+  await moves(tile(eve, 'Ada’s camera'));
+  await expect(tile(finn, 'Ada’s camera')).toContainText('not shared with you yet');
+});
+
+test('where newcomers always see, nobody is asked, and each room remembers it', async ({ server, join }) => {
+  const url = `${server.url}/r/open`;
+  const ada = await join(url, {}, small);
+  await ada.rename('Ada');
+  await ada.button('Devices').click();
+  await expect(newcomers(ada)).toHaveValue('ask');
+  await ada.page.keyboard.press('Escape');
+  await alwaysShow(ada);
+  await turn(ada, 'Camera', true);
+  const ben = await join(url);
+  await moves(tile(ben, 'Ada’s camera'));
+  await expect(waiting(ada)).toHaveText('');
+
+  await ada.page.reload();
+  await ada.connected();
+  await turn(ada, 'Camera', true);
+  const cleo = await join(url);
+  await moves(tile(cleo, 'Ada’s camera'));
+  await ada.button('Devices').click();
+  await expect(newcomers(ada)).toHaveValue('always');
+  // Back to being asked: nobody who sees is cut off.
+  await newcomers(ada).selectOption('Ask me');
+  await ada.page.keyboard.press('Escape');
+  const eve = await join(url);
+  await expect(waiting(ada)).toContainText('A newcomer doesn\'t see or hear you yet.');
+  await expect(tile(eve, 'Ada’s camera')).toContainText('not shared with you yet');
+  await moves(tile(cleo, 'Ada’s camera'));
+
+  await ada.enter(`${server.url}/r/another`);
+  await ada.button('Devices').click();
+  await expect(newcomers(ada)).toHaveValue('ask');
+});
+
+test.describe('on a server that asks for tokens', () => {
+  const secret = 'a-secret-of-thirty-two-bytes--ok';
+  test.use({ serverArgs: ['--auth', 'token'], serverEnv: { CONVERGE_TOKEN_SECRET: secret } });
+
+  test('newcomers are let in by the server, and see at once', async ({ server, visitor }) => {
+    const enter = async () => {
+      const person = await visitor();
+      await small(person.context);
+      await person.page.goto(`${server.url}/r/known`);
+      await person.page.getByLabel('Token', { exact: true }).fill(token('known', secret));
+      await person.button('Join').click();
+      return person.connected();
+    };
+    const ada = await enter();
+    await ada.rename('Ada');
+    await turn(ada, 'Camera', true);
+    const ben = await enter();
+    await moves(tile(ben, 'Ada’s camera'));
+    await ada.button('Devices').click();
+    await expect(newcomers(ada)).toHaveValue('always');
+  });
 });
 
 test('over plain http the page says why there is no camera', async ({ server, join }) => {

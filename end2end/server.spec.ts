@@ -1,16 +1,10 @@
 // What the server itself sees to: who may come in, its end, and what pages may do.
-import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { expect, test } from './fixtures';
-import { binary } from './server';
+import { token } from './server';
 
 const secret = 'a-secret-of-thirty-two-bytes--ok';
-
-function token(room: string): string {
-  const args = ['token', '--room', room, '--valid-for', '1h'];
-  return execFileSync(binary(), args, { env: { ...process.env, CONVERGE_TOKEN_SECRET: secret }, encoding: 'utf8' }).trim();
-}
 
 test.describe('with tokens', () => {
   test.use({ serverArgs: ['--auth', 'token'], serverEnv: { CONVERGE_TOKEN_SECRET: secret } });
@@ -23,13 +17,13 @@ test.describe('with tokens', () => {
     await expect(ada.button('Join again')).toBeHidden();
 
     const field = ada.page.getByLabel('Token', { exact: true });
-    await field.fill(token('attic'));
+    await field.fill(token('attic', secret));
     await ada.button('Join').click();
     await expect(field).toHaveValue('');
     await expect(ada.main).toHaveAttribute('data-reason', 'denied');
 
     // With the spaces and line ends that come along when it is copied.
-    await field.fill(` ${token('lobby')}  `);
+    await field.fill(` ${token('lobby', secret)}  `);
     await ada.button('Join').click();
     await ada.connected();
     await ada.page.reload();
@@ -38,7 +32,7 @@ test.describe('with tokens', () => {
 
     const ben = await visitor();
     await ben.page.goto(`${server.url}/r/lobby`);
-    await ben.page.getByLabel('Token', { exact: true }).fill(token('lobby'));
+    await ben.page.getByLabel('Token', { exact: true }).fill(token('lobby', secret));
     await ben.button('Join').click();
     await ben.connected();
     await Promise.all([ada.sees(1), ben.sees(1)]);

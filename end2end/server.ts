@@ -1,5 +1,5 @@
 // The server under test: on a free port, to be stopped and started again.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +13,12 @@ export function binary(): string {
     throw new Error(`${found} is missing: build it with 'cargo leptos build', or name another in SERVER_BIN`);
   }
   return found;
+}
+
+/** Makes a token for a room of a server that has this secret. */
+export function token(room: string, secret: string): string {
+  const args = ['token', '--room', room, '--valid-for', '1h'];
+  return execFileSync(binary(), args, { env: { ...process.env, CONVERGE_TOKEN_SECRET: secret }, encoding: 'utf8' }).trim();
 }
 
 export class Server {

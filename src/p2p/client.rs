@@ -22,7 +22,7 @@ use crate::error::{JoinError, SendError};
 use crate::event::{Activity, Event, PeerState, Status};
 pub(crate) use crate::file::LocalFile;
 use crate::lane::Lane;
-use crate::media::{Device, MediaError, Source, Stream, StreamId};
+use crate::media::{Audience, Device, MediaError, Source, Stream, StreamId, ViewerState};
 use crate::options::Options;
 use crate::report::{LinkReport, RoomReport};
 use crate::room::Sent;
@@ -274,7 +274,8 @@ impl Client {
     }
 
     /// Shares a camera, a microphone, a screen, or what the page has made itself: every member gets to see it, those who
-    /// come later too, up to [`MAX_VIEWERS`](crate::MAX_VIEWERS). The browser asks the person where it has to.
+    /// come later too, up to [`MAX_VIEWERS`](crate::MAX_VIEWERS). [`set_audience`](Self::set_audience) limits it to those
+    /// that are here, and those that are approved. The browser asks the person where it has to.
     ///
     /// ```no_run
     /// # async fn run(client: converge_p2p::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -319,6 +320,61 @@ impl Client {
     /// [`MediaError::Unknown`] if this peer doesn't share it.
     pub fn pause(&self, stream: StreamId, paused: bool) -> Result<(), MediaError> {
         self.driver.pause(stream, paused)
+    }
+
+    /// Sets which members get what this peer shares, cameras, microphones and screens alike. Joining again keeps it. A
+    /// member that gets the streams now goes on getting them.
+    ///
+    /// Every member is told that a stream exists, of which kind and with which metadata; its tracks go to the audience
+    /// alone. To others, no description of this side has even a place for them.
+    ///
+    /// ```no_run
+    /// # async fn run(client: converge_p2p::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use converge_p2p::{Audience, Source, ViewerState};
+    ///
+    /// client.set_audience(Audience::Approved);
+    /// let camera = client.publish(Source::camera()).await?;
+    /// // At Event::ViewersChanged:
+    /// for (peer, state) in client.viewers() {
+    ///     if state == ViewerState::Waiting {
+    ///         client.approve_viewer(peer);
+    ///     }
+    /// }
+    /// # let _ = camera;
+    /// # Ok(()) }
+    /// ```
+    pub fn set_audience(&self, audience: Audience) {
+        self.driver.set_audience(audience);
+    }
+
+    /// Returns which members get what this peer shares.
+    pub fn audience(&self) -> Audience {
+        self.driver.audience()
+    }
+
+    /// Sends what this peer shares to a member, now and later. If [`MAX_VIEWERS`](crate::MAX_VIEWERS) others get it, the
+    /// member takes the place of the newest of them that isn't approved; if all are, it waits for one to become free.
+    ///
+    /// A member keeps its approval over lost links and reloads, and loses it a minute after it has left the room.
+    pub fn approve_viewer(&self, peer: PeerId) {
+        self.driver.approve_viewer(peer);
+    }
+
+    /// Sends a member nothing of what this peer shares until it is approved, whatever the [`Audience`]. It isn't notified.
+    pub fn deny_viewer(&self, peer: PeerId) {
+        self.driver.deny_viewer(peer);
+    }
+
+    /// Returns every other member, in the order in which they came, and whether it gets what this peer shares; nobody
+    /// while nothing is shared. [`Event::ViewersChanged`] reports changes.
+    pub fn viewers(&self) -> Vec<(PeerId, ViewerState)> {
+        let peers = self.peers().into_iter();
+        peers.filter_map(|(peer, _)| Some((peer, self.viewer(peer)?))).collect()
+    }
+
+    /// Returns whether a member gets what this peer shares; `None` while nothing is shared, or if it isn't in the room.
+    pub fn viewer(&self, peer: PeerId) -> Option<ViewerState> {
+        self.driver.viewer(peer)
     }
 
     /// What a member shares, or this peer itself: first what was shared first. [`Event::StreamsChanged`] says when that

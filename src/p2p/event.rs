@@ -266,6 +266,8 @@ pub enum Event {
         /// Whose.
         peer: PeerId,
     },
+    /// Which members get what this peer shares has changed: see [`Client::viewers`](crate::Client::viewers).
+    ViewersChanged,
     /// Nothing that waits for a member has moved for [`Timings::stall`](crate::Timings::stall). It goes on waiting until
     /// the link is mended or the member has gone; if the link passes pings and senders wait for it, the link is closed.
     Stalled {

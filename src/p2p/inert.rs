@@ -12,7 +12,7 @@ use crate::error::{JoinError, SendError};
 use crate::event::{Activity, Event, PeerState, RequestId, Status};
 use crate::file::LocalFile;
 use crate::lane::Lane;
-use crate::media::{Device, MediaError, Source, Stream, StreamId};
+use crate::media::{Audience, Device, MediaError, Source, Stream, StreamId, ViewerState};
 use crate::options::Options;
 use crate::report::RoomReport;
 use crate::room::Sent;
@@ -179,6 +179,20 @@ impl Driver {
 
     pub(crate) fn streams(&self, _peer: PeerId) -> Vec<Stream> {
         Vec::new()
+    }
+
+    pub(crate) fn set_audience(&self, _audience: Audience) {}
+
+    pub(crate) fn audience(&self) -> Audience {
+        Audience::default()
+    }
+
+    pub(crate) fn approve_viewer(&self, _peer: PeerId) {}
+
+    pub(crate) fn deny_viewer(&self, _peer: PeerId) {}
+
+    pub(crate) fn viewer(&self, _peer: PeerId) -> Option<ViewerState> {
+        None
     }
 
     pub(crate) fn mute(&self, _peer: PeerId, _muted: bool) {}

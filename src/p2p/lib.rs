@@ -29,7 +29,8 @@
 //! # Cameras, microphones and screens
 //! [`Client::publish`] asks the browser for a [`Source`] and shows it to everybody: the stream is announced in a presence
 //! slot ([`MEDIA_SLOT`]), and its tracks go over each link, at most [`MAX_VIEWERS`] of them, with as many bits a second as
-//! leave enough for all. Turning it off and on again makes no description longer: what a connection has carried once is used
+//! leave enough for all. With [`Audience::Approved`] a member that joins later knows of the stream, and gets none of it until
+//! [`Client::approve_viewer`] is called. Turning it off and on again makes no description longer: what a connection has carried once is used
 //! again.
 //!
 //! # Where it runs
@@ -91,8 +92,8 @@ pub use identity::Identity;
 pub use lane::{Delivery, Lane, MAX_APP_LANES};
 pub use link::{Candidate, LinkId, Role, Sdp};
 pub use media::{
-    Device, MAX_METADATA_BYTES, MAX_STREAMS, MAX_VIEWERS, MEDIA_SLOT, MediaError, SPEAKING_SLOT, Source, Stream,
-    StreamId, StreamKind,
+    Audience, Device, MAX_METADATA_BYTES, MAX_STREAMS, MAX_VIEWERS, MEDIA_SLOT, MediaError, SPEAKING_SLOT, Source,
+    Stream, StreamId, StreamKind, ViewerState,
 };
 pub use options::{Options, Token};
 pub use report::{Diagnosis, LinkChange, LinkPath, LinkReport, RoomReport};

@@ -6,6 +6,8 @@
 
 #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser has streams"))]
 mod announce;
+#[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser has streams"))]
+mod audience;
 
 use converge_signal::PeerId;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use thiserror::Error;
 
 #[cfg(target_family = "wasm")]
 pub(crate) use self::announce::{Announced, announced, video_bits};
+#[cfg(target_family = "wasm")]
+pub(crate) use self::audience::Viewers;
 use crate::driver::LocalMedia;
 use crate::error::SendError;
 
@@ -26,8 +30,36 @@ pub const SPEAKING_SLOT: &str = "converge:speaking";
 pub const MAX_STREAMS: usize = 4;
 
 /// Media goes to at most this many others: each gets a copy of its own, and a sender's line and processor carry no more.
-/// (Calls without a media server are commonly held to between four and eight people.)
+/// (Calls without a media server are commonly held to between four and eight people.) In larger rooms approved members
+/// come first, then those that have the streams already, then those that joined first.
 pub const MAX_VIEWERS: usize = 8;
+
+/// The members that get what this peer shares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Audience {
+    /// Every member that [`Client::deny_viewer`](crate::Client::deny_viewer) was not called for, also one that joins
+    /// later.
+    #[default]
+    Everyone,
+    /// The members that are in the room when sharing begins, that is while nothing is shared yet. A member that joins
+    /// later waits for [`Client::approve_viewer`](crate::Client::approve_viewer).
+    Approved,
+}
+
+/// Whether a member gets what this peer shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ViewerState {
+    /// It does, or will once its link is open.
+    Viewing,
+    /// It joined after sharing began, and waits for approval. See [`Audience::Approved`].
+    Waiting,
+    /// The application denied it.
+    Denied,
+    /// It may, but [`MAX_VIEWERS`] others do. Approving it gives it the place of one that isn't approved.
+    Crowded,
+}
 
 /// A stream's metadata has at most this many bytes.
 pub const MAX_METADATA_BYTES: usize = 1024;
@@ -84,6 +116,8 @@ pub struct Stream {
     pub paused: bool,
     /// It has arrived; before, it is only announced.
     pub live: bool,
+    /// Its owner sends it to members that it approves: it may never arrive. See [`Audience::Approved`].
+    pub limited: bool,
     /// Its device gives nothing at the moment: a closed lid, a switch, or the system holds it back. Known of this peer's own
     /// streams; the others see such a stream as paused.
     pub silent: bool,
@@ -200,14 +234,6 @@ pub enum MediaError {
     Ended {
         /// The kind of stream that ended.
         kind: StreamKind,
-    },
-    /// More people than media can go to.
-    #[error(
-        "{others} others are here, and a stream can be sent to {MAX_VIEWERS} at most: each of them needs a copy of its own"
-    )]
-    RoomTooLarge {
-        /// How many others are there.
-        others: usize,
     },
     /// Enough is shared already.
     #[error("{MAX_STREAMS} streams are shared already: end one first")]

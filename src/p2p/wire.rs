@@ -49,8 +49,9 @@
 //! An open connection may be negotiated anew at any time, as tracks come and go; whoever makes more than a hundred offers
 //! in ten seconds has its link closed. Two slots of presence are the protocol's own, both JSON: `converge:media`, the
 //! streams that a peer shares, as a list of `{"id": number, "kind": "camera" | "microphone" | "screen" | "other", "msid":
-//! text, "metadata": text, "video": bool, "audio": bool, "paused": bool}` where `msid` names the stream in the session
-//! description; and `converge:speaking`, a bool.
+//! text, "metadata": text, "video": bool, "audio": bool, "paused": bool, "limited": bool}` where `msid` names the stream in
+//! the session description, and `limited` means that the peer sends it to members that it approves; and
+//! `converge:speaking`, a bool.
 //!
 //! A [`Body`] is postcard too:
 //!

@@ -29,6 +29,10 @@ pub(crate) const MICROPHONE: &str =
 pub(crate) const SCREEN: &str = "M3 5h18v11H3zM8 20h8M12 16v4";
 /// Two sliders.
 pub(crate) const SETTINGS: &str = "M4 8h9M17 8h3M15 5.5v5M4 16h3M11 16h9M9 13.5v5";
+/// An eye.
+pub(crate) const EYE: &str = "M2 12s4-7 10-7 10 7 10 7-4 7-10 7-10-7-10-7zM12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6z";
+/// An eye that is closed.
+pub(crate) const EYE_CLOSED: &str = "M2 9s4 6 10 6 10-6 10-6M12 15v4M5.5 13.5 3 17M18.5 13.5 21 17";
 /// A loudspeaker.
 pub(crate) const SOUND: &str = "M4 10v4h4l5 4V6l-5 4zM16.5 9a4 4 0 0 1 0 6M19 6.5a8 8 0 0 1 0 11";
 

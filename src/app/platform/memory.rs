@@ -4,6 +4,7 @@
 use self::Area::{Device, Tab};
 
 const NAME: &str = "converge:name";
+const NEWCOMERS: &str = "converge:newcomers:";
 const PICKED: &str = "converge:device:";
 const SHORTCUTS: &str = "converge:shortcuts";
 const SOUNDS: &str = "converge:sounds";
@@ -62,6 +63,15 @@ pub(crate) fn remembered_device(kind: &str) -> Option<String> {
 /// An empty one is forgotten.
 pub(crate) fn remember_device(kind: &str, id: &str) {
     write(Device, &format!("{PICKED}{kind}"), id);
+}
+
+/// Whether newcomers to a room get this person's camera and screen at once, if this person has chosen on this device.
+pub(crate) fn remembered_newcomers(topic: &str) -> Option<bool> {
+    read(Device, &format!("{NEWCOMERS}{topic}")).map(|kept| kept == "always")
+}
+
+pub(crate) fn remember_newcomers(topic: &str, always: bool) {
+    write(Device, &format!("{NEWCOMERS}{topic}"), if always { "always" } else { "ask" });
 }
 
 /// The token that was given for a room in this tab.

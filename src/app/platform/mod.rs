@@ -10,8 +10,9 @@ mod sharing;
 pub(crate) use device::{beep, has_devices, now, random_bytes, take_files};
 pub(crate) use events::{Brought, allow_drop, carries_files, checked, dropped, key, left_window, pasted, point, value};
 pub(crate) use memory::{
-    remember_device, remember_name, remember_shortcuts, remember_sounds, remember_theme, remember_token,
-    remembered_device, remembered_name, remembered_shortcuts, remembered_sounds, remembered_theme, remembered_token,
+    remember_device, remember_name, remember_newcomers, remember_shortcuts, remember_sounds, remember_theme,
+    remember_token, remembered_device, remembered_name, remembered_newcomers, remembered_shortcuts, remembered_sounds,
+    remembered_theme, remembered_token,
 };
 pub use page::begin;
 pub(crate) use page::{

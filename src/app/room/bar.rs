@@ -55,6 +55,7 @@ fn button(which: Tab, label: &'static str, path: &'static str) -> AnyView {
     let described = (which == Tab::Chat).then_some("unread-chat");
     view! {
         <button
+            id=format!("part-{}", which.as_str())
             class="room-bar-button"
             type="button"
             aria-pressed=pressed

@@ -2,8 +2,10 @@
 
 mod controls;
 mod devices;
+mod newcomers;
 mod tile;
 mod videos;
 
 pub(super) use self::controls::{Controls, source};
+pub(super) use self::newcomers::{Allow, Newcomers, Sees, Waiting};
 pub(super) use self::videos::Videos;

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use self::announce::Announcements;
 use self::bar::{Bar, Tab};
+use self::call::{Newcomers, Waiting};
 use self::chat::{Chat, Lines};
 use self::closed::Closed;
 use self::doctor::{ConnectionPanel, PanelState};
@@ -158,17 +159,19 @@ fn Room(topic: String) -> impl IntoView {
     let given = RwSignal::new(None);
     let name = topic.clone();
     // Asked for in the browser only: what was remembered is not on the server.
-    let token = move || given.get().or_else(|| platform::remembered_token(&name));
+    let token = Signal::derive(move || given.get().or_else(|| platform::remembered_token(&name)));
     let options = Signal::derive(move || {
         let options = Options::new(topic.clone());
-        token().into_iter().fold(options, |options, token| options.token(token))
+        token.get().into_iter().fold(options, |options, token| options.token(token))
     });
     let alive: Signal<bool> = platform::alive().into();
     let room = provide_room_when(options, alive);
     let shared = Shared::new(given);
     provide_context(shared);
     unreached(room, shared.unreached);
-    provide_context(use_media());
+    let media = use_media();
+    provide_context(media);
+    Newcomers::provide(media, Signal::derive(move || token.with(Option::is_some)));
     Effect::new(move |_| shared.ready.set(alive.get()));
     // Held here for as long as the page is: without a user a slot is cleared.
     use_presence::<Profile>();
@@ -197,6 +200,7 @@ fn Room(topic: String) -> impl IntoView {
                     <div class="room-column people-column">
                         <People/>
                     </div>
+                    <Waiting/>
                     <div class="room-column stage-column">
                         <Stage/>
                     </div>

@@ -2,11 +2,12 @@
 
 use converge_p2p::hooks::{UseMedia, use_peers, use_presence, use_room};
 use converge_p2p::{Activity, PeerId, PeerState};
-use leptos::html::Input;
+use leptos::html::{Button, Input};
 use leptos::prelude::*;
 
 use super::announce::Sounds;
 use super::bar::Tab;
+use super::call::{Allow, Sees};
 use super::quality::Quality;
 use super::shortcuts::Shortcuts;
 use super::{MAX_NAME_CHARS, Profile, Shared, name_of};
@@ -27,7 +28,8 @@ pub(super) fn People() -> impl IntoView {
                 </span>
             </h2>
             <Name/>
-            <ul class="people-list" aria-label=words::room::PEOPLE>
+            // On a phone it is a line that scrolls sideways, by keys too.
+            <ul class="people-list" aria-label=words::room::PEOPLE tabindex="0">
                 <Myself/>
                 {list(ids, |id| view! { <Person id/> }.into_any())}
             </ul>
@@ -126,9 +128,20 @@ fn Person(id: PeerId) -> impl IntoView {
         class.to_owned()
     });
     let activity = Signal::derive(move || Some(activity.get().as_str().to_owned()));
+    let write = NodeRef::<Button>::new();
+    let leave = move || {
+        if let Some(write) = write.get_untracked() {
+            // Where it isn't shown, the focus stays until the pressed button goes away.
+            let _ = write.focus();
+        }
+    };
     let more = view! {
-        <Quality peer=id/>
-        <WriteTo id name/>
+        <span class="person-signs">
+            <Sees peer=id/>
+            <Quality peer=id/>
+        </span>
+        <WriteTo id name write/>
+        <Allow peer=id name leave/>
     };
     let more = more.into_any();
     let (id, text) = (Signal::stored(Some(id)), Signal::stored(Some(id.to_string())));
@@ -148,17 +161,24 @@ fn doing(state: PeerState, activity: Activity, typing: bool, speaking: bool) -> 
 
 /// Makes the next message one for this person alone.
 #[component]
-fn WriteTo(id: PeerId, name: Signal<String>) -> impl IntoView {
+fn WriteTo(id: PeerId, name: Signal<String>, write: NodeRef<Button>) -> impl IntoView {
     let Shared { to, tab, .. } = Shared::get();
     let label = Signal::derive(move || words::room::write_to(&name.get()));
-    let write = move |_| {
+    let press = move |_| {
         to.set(Some(id));
         tab.set(Tab::Chat);
         // On a phone the field is not there before.
         request_animation_frame(|| platform::focus("message"));
     };
     view! {
-        <button class="button quiet icon-button person-write" type="button" aria-label=label title=label on:click=write>
+        <button
+            class="button quiet icon-button person-write"
+            type="button"
+            aria-label=label
+            title=label
+            node_ref=write
+            on:click=press
+        >
             <Icon path=icon::CHAT/>
         </button>
     }

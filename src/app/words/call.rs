@@ -1,6 +1,6 @@
 //! Cameras, microphones and screens.
 
-use converge_p2p::{MediaError, StreamKind};
+use converge_p2p::{MAX_VIEWERS, MediaError, StreamKind, ViewerState};
 
 pub(crate) const VIDEOS: &str = "Videos";
 pub(crate) const SHARE_WITH_ROOM: &str = "Share with the room";
@@ -40,6 +40,7 @@ pub(crate) fn tile(name: &str, kind: StreamKind, own: bool) -> String {
 }
 
 pub(crate) const TOO_MANY: &str = "too many are here to see it";
+pub(crate) const NOT_SHARED_YET: &str = "not shared with you yet";
 pub(crate) const ON_ITS_WAY: &str = "on its way…";
 pub(crate) const PAUSED: &str = "paused";
 /// Of this person's own stream, whose device gives nothing.
@@ -62,6 +63,61 @@ pub(crate) const ANY_DEVICE: &str = "As the browser chooses";
 /// A device whose name the browser doesn't tell, counted from one.
 pub(crate) fn nameless(kind: StreamKind, number: usize) -> String {
     format!("{} {number}", button(kind))
+}
+
+// The others, by whether they see and hear this person.
+pub(crate) const NEWCOMERS: &str = "Newcomers";
+pub(crate) const NEWCOMERS_SEE: &str = "Newcomers see my camera and screen";
+pub(crate) const NEWCOMERS_ASK: &str = "Ask me";
+pub(crate) const NEWCOMERS_ALWAYS: &str = "Always";
+pub(crate) const NEWCOMERS_HINT: &str = "And hear my microphone. Newcomers are those who come in after you have turned something on. The choice is \
+     remembered for this room.";
+pub(crate) const VIEWERS: &str = "Who sees and hears you";
+pub(crate) const NOBODY_THERE: &str = "Nobody else is here.";
+pub(crate) const NOTHING_ON: &str = "Nobody: nothing of yours is on. Those who are here when you turn it on get it.";
+
+/// Where more are here than can see this person.
+pub(crate) fn crowded() -> String {
+    format!(
+        "At most {MAX_VIEWERS} others can see and hear you. Showing yourself to another takes the place of the newest one whom \
+         you have not let in yourself; or hide from somebody first."
+    )
+}
+
+/// Whether somebody sees and hears this person.
+pub(crate) fn sees(state: ViewerState) -> &'static str {
+    match state {
+        ViewerState::Viewing => "sees and hears you",
+        ViewerState::Crowded => "doesn't see or hear you: others do, as many as can",
+        _ => "doesn't see or hear you",
+    }
+}
+
+/// How many newcomers wait, if any.
+pub(crate) fn waiting(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "A newcomer doesn't see or hear you yet.".to_owned(),
+        count => format!("{count} newcomers don't see or hear you yet."),
+    }
+}
+
+pub(crate) fn allow(name: &str) -> String {
+    format!("Let {name} see and hear you")
+}
+
+pub(crate) fn not_now(name: &str) -> String {
+    format!("Not now: {name}")
+}
+
+/// The button beside a name, by whether they see and hear this person.
+pub(crate) fn decide(viewing: bool) -> &'static str {
+    if viewing { "Hide me" } else { "Show me" }
+}
+
+/// The same with the name, for those who hear it by itself.
+pub(crate) fn decide_for(name: &str, viewing: bool) -> String {
+    if viewing { format!("Hide me from {name}") } else { format!("Show me to {name}") }
 }
 
 /// What went wrong, what still works, and what to do.
@@ -99,11 +155,6 @@ pub(crate) fn problem(error: &MediaError) -> String {
             "The {} is not shared any more: it was unplugged, or the browser no longer lets this page use it. Connect it, or \
              allow it by the sign beside the page's address; then press the button again.",
             thing(*kind)
-        ),
-        MediaError::RoomTooLarge { others } => format!(
-            "{others} others are here. What you share goes to each of them by itself, and more than {} are too many for \
-             one connection. Messages, files and pointers reach everybody.",
-            converge_p2p::MAX_VIEWERS
         ),
         error => super::sentence("That didn't work", error),
     }

@@ -18,8 +18,8 @@ use crate::error::SendError;
 use crate::event::{Event, Status};
 use crate::link::LinkId;
 use crate::media::{
-    Announced, Device, MAX_METADATA_BYTES, MAX_STREAMS, MAX_VIEWERS, MEDIA_SLOT, MediaError, SPEAKING_SLOT, Source,
-    Stream, StreamId, StreamKind, announced, video_bits,
+    Announced, Audience, Device, MAX_METADATA_BYTES, MAX_STREAMS, MEDIA_SLOT, MediaError, SPEAKING_SLOT, Source,
+    Stream, StreamId, StreamKind, ViewerState, Viewers, announced, video_bits,
 };
 
 /// A stream that the page has made itself, of a canvas for instance. In the browser it is made of a `MediaStream`.
@@ -54,6 +54,7 @@ pub(super) struct Media {
     /// Devices being asked for: they count as shared.
     asking: usize,
     last: u32,
+    viewers: Viewers,
     /// Whose sound is not let through.
     muted: Vec<PeerId>,
     meter: Option<(StreamId, Meter)>,
@@ -104,6 +105,10 @@ impl Driver {
     pub(crate) fn share(&self, source: Source) -> impl Future<Output = Result<StreamId, MediaError>> + use<> {
         let begun = self.may_share(&source).map(|()| {
             let mut inner = self.0.borrow_mut();
+            if inner.media.shared.is_empty() && inner.media.asking == 0 {
+                // A member that joins while the browser asks the person is a newcomer already.
+                inner.media.viewers.begin();
+            }
             inner.media.asking += 1;
             (inner.this.clone(), inner.join)
         });
@@ -136,14 +141,11 @@ impl Driver {
     }
 
     fn may_share(&self, source: &Source) -> Result<(), MediaError> {
-        let others = self.peers().len();
         let inner = self.0.borrow();
         if inner.core.is_none() || matches!(inner.status(), Status::Closed(_)) {
             Err(MediaError::NotJoined)
         } else if source.metadata.len() > MAX_METADATA_BYTES {
             Err(MediaError::Metadata)
-        } else if others > MAX_VIEWERS {
-            Err(MediaError::RoomTooLarge { others })
         } else if inner.media.shared.len() + inner.media.asking >= MAX_STREAMS {
             Err(MediaError::TooMany)
         } else {
@@ -192,12 +194,53 @@ impl Driver {
         shared_anew(&self.0).map_err(MediaError::Announce)
     }
 
+    pub(crate) fn set_audience(&self, audience: Audience) {
+        let announced = {
+            let media = &mut self.0.borrow_mut().media;
+            let sharing = !media.shared.is_empty() || media.asking > 0;
+            media.viewers.set_audience(audience, sharing);
+            !media.shared.is_empty()
+        };
+        if announced {
+            // The same announcement with another flag: it fits as before.
+            let _ = shared_anew(&self.0);
+        }
+    }
+
+    pub(crate) fn audience(&self) -> Audience {
+        self.0.borrow().media.viewers.audience()
+    }
+
+    pub(crate) fn approve_viewer(&self, peer: PeerId) {
+        self.decide(|viewers| viewers.approve(peer));
+    }
+
+    pub(crate) fn deny_viewer(&self, peer: PeerId) {
+        self.decide(|viewers| viewers.deny(peer));
+    }
+
+    fn decide(&self, decide: impl FnOnce(&mut Viewers)) {
+        {
+            let mut inner = self.0.borrow_mut();
+            decide(&mut inner.media.viewers);
+            inner.send_media();
+        }
+        dispatch(&self.0);
+    }
+
+    pub(crate) fn viewer(&self, peer: PeerId) -> Option<ViewerState> {
+        let inner = self.0.borrow();
+        if inner.media.shared.is_empty() { None } else { inner.media.viewers.state(peer) }
+    }
+
     /// What a member shares; of this peer itself too.
     pub(crate) fn streams(&self, peer: PeerId) -> Vec<Stream> {
         let inner = self.0.borrow();
         let Some(core) = &inner.core else { return Vec::new() };
         if peer == core.id() {
-            let own = |shared: &Shared| Stream { silent: shared.silent, ..shared.announced.stream(peer, true) };
+            let limited = inner.media.is_limited();
+            let own =
+                |shared: &Shared| Stream { silent: shared.silent, limited, ..shared.announced.stream(peer, true) };
             return inner.media.shared.iter().map(own).collect();
         }
         let announced = announced(core.presence_of(peer, MEDIA_SLOT));
@@ -296,6 +339,7 @@ impl Media {
             video: has("video"),
             audio: has("audio"),
             paused: false,
+            limited: false,
         };
         let watching = watch_tracks(driver, id, &tracks);
         let mut shared = Shared { announced, stream, source, tracks, paused: false, silent: false, watching };
@@ -326,6 +370,11 @@ impl Media {
         true
     }
 
+    /// Whether a member that joins later waits for approval.
+    fn is_limited(&self) -> bool {
+        self.viewers.audience() == Audience::Approved
+    }
+
     /// The tracks that go to each viewer, where there are so many.
     fn outgoing(&self, viewers: usize) -> Vec<Outgoing> {
         let is_video = |track: &MediaStreamTrack| track.kind() == "video";
@@ -348,6 +397,7 @@ impl Media {
         self.free.clear();
         self.meter = None;
         self.muted.clear();
+        self.viewers.reset();
         self.asking = 0;
     }
 }
@@ -416,7 +466,8 @@ fn shared_anew(driver: &Rc<RefCell<Inner>>) -> Result<(), SendError> {
     let shared: Vec<Announced> = {
         let mut inner = driver.borrow_mut();
         inner.send_media();
-        inner.media.shared.iter().map(|shared| shared.announced.clone()).collect()
+        let limited = inner.media.is_limited();
+        inner.media.shared.iter().map(|shared| Announced { limited, ..shared.announced.clone() }).collect()
     };
     let value = if shared.is_empty() { None } else { Payload::json(&shared).ok() };
     let shown = show(driver, MEDIA_SLOT, value);
@@ -481,29 +532,33 @@ impl Inner {
         self.links.get(&self.link_to(peer)?)?.tracks.incoming(msid)
     }
 
-    /// Sends what is shared to those who were here first, as many as it may go to.
+    /// Sends what is shared to the members that have a place, and to no others.
     pub(super) fn send_media(&mut self) {
         let Some(core) = &self.core else { return };
+        // In the order of the ids.
         let open = core.open_links_by_peer();
-        let viewers: Vec<LinkId> = core
-            .peers()
-            .iter()
-            .filter_map(|(peer, _)| open.iter().find(|(other, _)| other == peer))
-            .map(|(_, link)| *link)
-            .collect();
-        let outgoing = self.media.outgoing(viewers.len().min(MAX_VIEWERS));
-        for (place, link) in viewers.into_iter().enumerate() {
-            if let Some(link) = self.links.get_mut(&link) {
-                link.send_media(if place < MAX_VIEWERS { &outgoing } else { &[] });
-            }
+        let link = |peer: &PeerId| Some(open[open.binary_search_by_key(peer, |(other, _)| *other).ok()?].1);
+        let viewers: Vec<LinkId> = self.media.viewers.places().iter().filter_map(link).collect();
+        let outgoing = self.media.outgoing(viewers.len());
+        for (id, link) in &mut self.links {
+            link.send_media(if viewers.contains(id) { &outgoing } else { &[] });
         }
+        self.events.push_back(Event::ViewersChanged);
     }
 
     /// A track of another's stream has arrived on a link.
     pub(super) fn arrived(&mut self, link: LinkId, stream: MediaStream) {
         let peer = self.core.as_ref().and_then(|core| core.peer_of(link));
         let (Some(peer), Some(link)) = (peer, self.links.get_mut(&link)) else { return };
-        link.tracks.arrived(stream);
+        let weak = self.this.clone();
+        // A sender that takes a track away from this peer alone announces nothing.
+        let removed = Listener::new(&stream, "removetrack", move |_| {
+            if let Some(driver) = weak.upgrade() {
+                driver.borrow_mut().events.push_back(Event::StreamsChanged { peer });
+                dispatch(&driver);
+            }
+        });
+        link.tracks.arrived(stream, removed);
         link.tracks.mute(self.media.muted.contains(&peer));
         self.events.push_back(Event::StreamsChanged { peer });
     }
@@ -511,11 +566,24 @@ impl Inner {
     /// What an event means for the streams.
     pub(super) fn media_event(&mut self, event: &Event) {
         match event {
+            Event::PeerJoined { peer } => {
+                let now = self.now();
+                self.media.viewers.joined(now, *peer);
+                self.events.push_back(Event::ViewersChanged);
+            }
             Event::PeerConnected { peer } | Event::PeerDisconnected { peer, .. } => {
+                if matches!(event, Event::PeerConnected { .. }) {
+                    self.media.viewers.connected(*peer);
+                }
                 self.send_media();
                 self.events.push_back(Event::StreamsChanged { peer: *peer });
             }
-            Event::PeerLeft { peer, .. } => self.media.muted.retain(|muted| muted != peer),
+            Event::PeerLeft { peer, .. } => {
+                self.media.muted.retain(|muted| muted != peer);
+                let now = self.now();
+                self.media.viewers.left(now, *peer);
+                self.send_media();
+            }
             Event::PresenceChanged { peer, slot, .. } if slot == MEDIA_SLOT => {
                 self.events.push_back(Event::StreamsChanged { peer: *peer });
             }

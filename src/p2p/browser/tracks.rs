@@ -8,6 +8,7 @@ use web_sys::{
 };
 
 use super::ext::{Connection, Sender, get, promise};
+use super::listen::Listener;
 
 /// A track that is to go over a link.
 #[derive(Clone)]
@@ -24,7 +25,7 @@ pub(super) struct Tracks {
     /// With those that send nothing at the moment: each that is made stays in every description from then on, so it is
     /// used again when something of the same stream is to be sent.
     senders: Vec<Sending>,
-    incoming: Vec<MediaStream>,
+    incoming: Vec<(MediaStream, Listener)>,
 }
 
 struct Sending {
@@ -55,21 +56,22 @@ impl Tracks {
         }
     }
 
-    /// The other side sends a track of this stream.
-    pub(super) fn arrived(&mut self, stream: MediaStream) {
+    /// The other side sends a track of this stream. `removed` listens whether it sends one less.
+    pub(super) fn arrived(&mut self, stream: MediaStream, removed: Listener) {
         // The browser takes the tracks out of what is over.
-        self.incoming.retain(|known| known.id() != stream.id() && known.get_tracks().length() > 0);
-        self.incoming.push(stream);
+        self.incoming.retain(|(known, _)| known.id() != stream.id() && known.get_tracks().length() > 0);
+        self.incoming.push((stream, removed));
     }
 
     /// The stream that the browser calls so, if it is arriving.
     pub(super) fn incoming(&self, msid: &str) -> Option<&MediaStream> {
-        self.incoming.iter().find(|stream| stream.id() == msid && stream.get_tracks().length() > 0)
+        let mut incoming = self.incoming.iter().map(|(stream, _)| stream);
+        incoming.find(|stream| stream.id() == msid && stream.get_tracks().length() > 0)
     }
 
     /// Lets the sound through, or not.
     pub(super) fn mute(&self, muted: bool) {
-        for stream in &self.incoming {
+        for (stream, _) in &self.incoming {
             for track in stream.get_audio_tracks() {
                 track.unchecked_into::<MediaStreamTrack>().set_enabled(!muted);
             }

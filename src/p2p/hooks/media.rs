@@ -9,7 +9,7 @@ use super::room::{Room, use_room};
 use crate::client::Client;
 use crate::codec::Json;
 use crate::event::Event;
-use crate::media::{Device, MediaError, SPEAKING_SLOT, Source, Stream, StreamId, StreamKind};
+use crate::media::{Audience, Device, MediaError, SPEAKING_SLOT, Source, Stream, StreamId, StreamKind, ViewerState};
 
 /// What this peer shares, and what it hears of others. See [`use_media`].
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct UseMedia {
     mine: Signal<Vec<Stream>>,
     asking: RwSignal<Vec<StreamKind>>,
     error: RwSignal<Option<MediaError>>,
+    /// As set here; the next client of the room gets it too.
+    audience: RwSignal<Option<Audience>>,
 }
 
 /// Camera, microphone and screen: shared with the room, or not.
@@ -72,11 +74,14 @@ pub fn use_media() -> UseMedia {
         }
         _ => {}
     });
+    let audience = RwSignal::new(None);
+    room.hold(move |client| audience.try_get_untracked().flatten().map(|audience| client.set_audience(audience)));
     UseMedia {
         room,
-        mine: follow(|_| true, |client| Some(client.streams(client.id()?))),
+        mine: follow(of_anyone, |client| Some(client.streams(client.id()?))),
         asking: RwSignal::new(Vec::new()),
         error,
+        audience,
     }
 }
 
@@ -152,6 +157,61 @@ impl UseMedia {
         self.error.into()
     }
 
+    /// Sets which members get what this peer shares; joining again, or another room, keeps it.
+    ///
+    /// ```
+    /// use converge_p2p::hooks::use_media;
+    /// use converge_p2p::{Audience, PeerId, ViewerState};
+    /// use leptos::prelude::*;
+    ///
+    /// #[component]
+    /// fn Newcomers() -> impl IntoView {
+    ///     let media = use_media();
+    ///     media.set_audience(Audience::Approved);
+    ///     let waiting = move |(peer, state): (PeerId, ViewerState)| (state == ViewerState::Waiting).then_some(peer);
+    ///     let waiting = move || media.viewers().get().into_iter().filter_map(waiting).collect::<Vec<_>>();
+    ///     view! {
+    ///         <For each=waiting key=|peer| *peer let:peer>
+    ///             <button on:click=move |_| media.approve_viewer(peer)>"Show me to " {peer.short()}</button>
+    ///         </For>
+    ///     }
+    /// }
+    /// # let _ = Newcomers;
+    /// ```
+    ///
+    /// See [`Client::set_audience`].
+    pub fn set_audience(self, audience: Audience) {
+        self.audience.set(Some(audience));
+        if let Some(client) = self.room.client() {
+            client.set_audience(audience);
+        }
+    }
+
+    /// Sends what this peer shares to a member, now and later: see [`Client::approve_viewer`].
+    pub fn approve_viewer(self, peer: PeerId) {
+        if let Some(client) = self.room.client() {
+            client.approve_viewer(peer);
+        }
+    }
+
+    /// Sends a member nothing of what this peer shares until it is approved: see [`Client::deny_viewer`].
+    pub fn deny_viewer(self, peer: PeerId) {
+        if let Some(client) = self.room.client() {
+            client.deny_viewer(peer);
+        }
+    }
+
+    /// Returns every other member, in the order in which they came, and whether it gets what this peer shares; nobody
+    /// while nothing is shared.
+    pub fn viewers(self) -> Signal<Vec<(PeerId, ViewerState)>> {
+        follow(of_viewers, |client| Some(client.viewers()))
+    }
+
+    /// Returns whether a member gets what this peer shares; `None` while nothing is shared, or if it isn't in the room.
+    pub fn viewer(self, peer: PeerId) -> Signal<Option<ViewerState>> {
+        follow(of_viewers, move |client| Some(client.viewer(peer)))
+    }
+
     /// Keeps a member's sound from being heard here, or no longer.
     pub fn mute(self, peer: PeerId, muted: bool) {
         if let Some(client) = self.room.client() {
@@ -161,7 +221,8 @@ impl UseMedia {
 
     /// Whether that is so.
     pub fn is_muted(self, peer: PeerId) -> Signal<bool> {
-        let muted = follow(move |whom| whom == Some(&peer), move |client| Some(client.is_muted(peer)));
+        let of_peer = move |event: &Event| matches!(event, Event::StreamsChanged { peer: other } if *other == peer);
+        let muted = follow(of_peer, move |client| Some(client.is_muted(peer)));
         Signal::derive(move || muted.get())
     }
 
@@ -204,7 +265,11 @@ impl UseMedia {
 /// # Panics
 /// As [`use_room`].
 pub fn use_streams(peer: PeerId) -> Signal<Vec<Stream>> {
-    follow(move |whom| whom.is_none_or(|whom| *whom == peer), move |client| Some(client.streams(peer)))
+    let of_peer = move |event: &Event| match event {
+        Event::StreamsChanged { peer: other } => *other == peer,
+        event => of_anyone(event),
+    };
+    follow(of_peer, move |client| Some(client.streams(peer)))
 }
 
 /// What everybody shares: one's own streams first, then the others', in the order in which they came.
@@ -212,18 +277,24 @@ pub fn use_streams(peer: PeerId) -> Signal<Vec<Stream>> {
 /// # Panics
 /// As [`use_room`].
 pub fn use_all_streams() -> Signal<Vec<Stream>> {
-    follow(
-        |_| true,
-        |client| {
-            let peers = client.id().into_iter().chain(client.peers().into_iter().map(|(peer, _)| peer));
-            Some(peers.flat_map(|peer| client.streams(peer)).collect())
-        },
-    )
+    follow(of_anyone, |client| {
+        let peers = client.id().into_iter().chain(client.peers().into_iter().map(|(peer, _)| peer));
+        Some(peers.flat_map(|peer| client.streams(peer)).collect())
+    })
 }
 
-/// What `read` says: at first, and again when the streams change of somebody it `concerns`, or somebody goes (none).
+/// The streams of somebody have changed, or somebody has gone.
+fn of_anyone(event: &Event) -> bool {
+    matches!(event, Event::StreamsChanged { .. } | Event::PeerLeft { .. } | Event::Connected { .. } | Event::Status(_))
+}
+
+fn of_viewers(event: &Event) -> bool {
+    matches!(event, Event::ViewersChanged | Event::Status(_))
+}
+
+/// What `read` says: at first, and again at each event that it `concerns`.
 fn follow<T: Default + PartialEq + Send + Sync + 'static>(
-    concerns: impl Fn(Option<&PeerId>) -> bool + Send + Sync + 'static,
+    concerns: impl Fn(&Event) -> bool + Send + Sync + 'static,
     read: impl Fn(&Client) -> Option<T> + Send + Sync + 'static,
 ) -> Signal<T> {
     let room = use_room();
@@ -235,10 +306,10 @@ fn follow<T: Default + PartialEq + Send + Sync + 'static>(
         }
     };
     update();
-    room.on_event(move |event| match event {
-        Event::StreamsChanged { peer } if concerns(Some(peer)) => update(),
-        Event::PeerLeft { .. } | Event::Connected { .. } | Event::Status(_) if concerns(None) => update(),
-        _ => {}
+    room.on_event(move |event| {
+        if concerns(event) {
+            update();
+        }
     });
     value.into()
 }

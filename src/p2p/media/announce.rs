@@ -27,12 +27,15 @@ pub(crate) struct Announced {
     pub(crate) audio: bool,
     #[serde(default)]
     pub(crate) paused: bool,
+    /// It goes to approved members alone.
+    #[serde(default)]
+    pub(crate) limited: bool,
 }
 
 impl Announced {
     pub(crate) fn stream(&self, owner: PeerId, live: bool) -> Stream {
-        let Self { id, kind, metadata, video, audio, paused, .. } = self.clone();
-        Stream { owner, id, kind, metadata, video, audio, paused, live, silent: false }
+        let Self { id, kind, metadata, video, audio, paused, limited, .. } = self.clone();
+        Stream { owner, id, kind, metadata, video, audio, paused, live, limited, silent: false }
     }
 
     fn is_within_limits(&self) -> bool {
@@ -76,6 +79,7 @@ mod tests {
             video: true,
             audio: false,
             paused: false,
+            limited: false,
         }
     }
 

@@ -1,9 +1,10 @@
-//! Which camera and which microphone.
+//! The dialog that picks a camera and a microphone, and decides which members get them.
 
 use converge_p2p::hooks::{UseMedia, use_devices};
 use converge_p2p::{Device, StreamKind};
 use leptos::prelude::*;
 
+use super::newcomers::Viewers;
 use crate::parts::{Dialog, Icon, icon};
 use crate::room::Shared;
 use crate::{platform, words};
@@ -16,6 +17,7 @@ pub(super) fn Devices() -> impl IntoView {
     let open = RwSignal::new(false);
     view! {
         <button
+            id="devices"
             class="button quiet icon-button call-button"
             type="button"
             aria-label=words::call::DEVICES
@@ -52,6 +54,7 @@ fn Choices() -> impl IntoView {
             {choice(devices, StreamKind::Camera, "device-camera")}
             {choice(devices, StreamKind::Microphone, "device-microphone")}
             <p class="devices-hint">{hint}</p>
+            <Viewers/>
         </div>
     }
     .into_any()

@@ -1,7 +1,10 @@
 //! Pictures and sound between peers of one page. What is shown comes of a canvas, what is heard of an oscillator: a test
 //! must not depend on a camera.
 
-use converge_p2p::{Client, LocalMedia, MAX_METADATA_BYTES, MAX_STREAMS, MediaError, Source, Stream, StreamKind};
+use converge_p2p::{
+    Audience, Client, LocalMedia, MAX_METADATA_BYTES, MAX_STREAMS, MAX_VIEWERS, MediaError, PeerState, Source, Stream,
+    StreamKind, ViewerState,
+};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::{HtmlMediaElement, MediaStream};
@@ -44,6 +47,10 @@ export function hears(element) { return element.srcObject?.getAudioTracks().some
 export function is_running(stream) { return stream.getTracks().every((track) => track.readyState === 'live'); }
 // Of the newest connection: how many media descriptions it has.
 export function transceivers() { return Math.max(0, ...window.made_connections().map((c) => c.getTransceivers().length)); }
+// How many media descriptions so many of the newest connections have, at most.
+export function newest_transceivers(connections) {
+  return Math.max(...window.made_connections().slice(-connections).map((c) => c.getTransceivers().length));
+}
 "#)]
 extern "C" {
     fn make_media(width: u32, tone: bool) -> MediaStream;
@@ -52,6 +59,11 @@ extern "C" {
     fn hears(element: &HtmlMediaElement) -> bool;
     fn is_running(stream: &MediaStream) -> bool;
     fn transceivers() -> u32;
+    fn newest_transceivers(connections: usize) -> u32;
+}
+
+fn connected(client: &Client) -> usize {
+    client.peers().iter().filter(|(_, state)| *state == PeerState::Connected).count()
 }
 
 fn picture(width: u32) -> Source {
@@ -105,6 +117,71 @@ async fn what_is_shared_is_seen_and_heard_by_all_and_by_who_comes_later() {
     until(|| ben.streams(ada.id().unwrap()).is_empty() && cleo.streams(ada.id().unwrap()).is_empty()).await;
     assert_eq!(ada.pause(id, true), Err(MediaError::Unknown));
     assert!(is_running(&own), "the application's own stream is its own to end");
+}
+
+#[wasm_bindgen_test]
+async fn a_newcomer_gets_no_track_until_it_is_approved() {
+    let (ada, ben) = pair("approved").await;
+    ada.set_audience(Audience::Approved);
+    assert!(ada.viewers().is_empty(), "nothing is shared");
+    ada.publish(picture(64)).await.unwrap();
+    drawn(&ben, &ada, 64).await;
+
+    let cleo = Client::join(options("approved", 3)).unwrap();
+    until(|| connected(&cleo) == 2).await;
+    let id = cleo.id().unwrap();
+    until(|| ada.viewer(id) == Some(ViewerState::Waiting)).await;
+    // Announced, and not sent: another stream is negotiated with Ben meanwhile, and nothing on any link of hers.
+    until(|| cleo.streams(ada.id().unwrap()).iter().any(|stream| stream.limited && !stream.live)).await;
+    let second = ada.publish(picture(32)).await.unwrap();
+    until(|| ben.streams(ada.id().unwrap()).iter().filter(|stream| stream.live).count() == 2).await;
+    ada.unpublish(second);
+    assert_eq!(newest_transceivers(4), 0);
+
+    ada.approve_viewer(id);
+    drawn(&cleo, &ada, 64).await;
+    assert_eq!(ada.viewers(), [(ben.id().unwrap(), ViewerState::Viewing), (id, ViewerState::Viewing)]);
+    ada.deny_viewer(id);
+    until(|| cleo.streams(ada.id().unwrap()).iter().all(|stream| !stream.live)).await;
+    assert_eq!(ada.viewer(id), Some(ViewerState::Denied));
+    assert!(ben.streams(ada.id().unwrap()).iter().all(|stream| stream.live), "the others keep it");
+}
+
+#[wasm_bindgen_test]
+async fn a_member_that_joins_while_the_browser_asks_is_a_newcomer() {
+    let (ada, _ben) = pair("asking").await;
+    ada.set_audience(Audience::Approved);
+    let asking = ada.publish(picture(64));
+    let cleo = Client::join(options("asking", 3)).unwrap();
+    until(|| connected(&cleo) == 2).await;
+    asking.await.unwrap();
+    assert_eq!(ada.viewer(cleo.id().unwrap()), Some(ViewerState::Waiting));
+}
+
+#[wasm_bindgen_test]
+async fn where_eight_tabs_came_first_an_approved_member_gets_the_place_of_one() {
+    server::start();
+    let join = |peer| Client::join(options("tabs", peer)).unwrap();
+    let ada = join(1);
+    let tabs: Vec<Client> = (11..19).map(join).collect();
+    assert_eq!(tabs.len(), MAX_VIEWERS);
+    until(|| connected(&ada) == MAX_VIEWERS).await;
+    let ben = join(2);
+    until(|| connected(&ada) == MAX_VIEWERS + 1 && connected(&ben) == MAX_VIEWERS + 1).await;
+    let id = ben.id().unwrap();
+    ada.publish(picture(64)).await.unwrap();
+    assert_eq!(ada.viewer(id), Some(ViewerState::Crowded));
+    ada.approve_viewer(id);
+    drawn(&ben, &ada, 64).await;
+    let live = |tab: &Client| tab.streams(ada.id().unwrap()).iter().any(|stream| stream.live);
+    until(|| tabs.iter().filter(|tab| live(tab)).count() == MAX_VIEWERS - 1).await;
+    let states = ada.viewers().into_iter().filter(|(_, state)| *state == ViewerState::Viewing);
+    assert_eq!(states.count(), MAX_VIEWERS);
+    // Another that joins takes nothing from anybody.
+    let late = join(20);
+    until(|| connected(&late) > MAX_VIEWERS).await;
+    assert_eq!(ada.viewer(late.id().unwrap()), Some(ViewerState::Crowded));
+    assert!(live(&ben));
 }
 
 #[wasm_bindgen_test]

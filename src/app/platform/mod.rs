@@ -19,11 +19,19 @@ pub(crate) use page::{
 };
 pub(crate) use sharing::{can_share, copy, invite_link, share};
 
-/// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
-pub(crate) fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    // Keyed from the system's source of randomness, anew each time.
-    RandomState::new().hash_one(0)
+/// Bits that nobody can foretell, for names of rooms; `None` if the system has none. Called where pages are rendered, on the
+/// server.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn random() -> Option<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u128::from_le_bytes(bytes))
+}
+
+/// No page is rendered there.
+#[cfg(target_family = "wasm")]
+pub(crate) fn random() -> Option<u128> {
+    None
 }
 
 /// A time, in the ways in which pages show it.

@@ -15,12 +15,32 @@ const ANIMALS: [&str; 32] = [
 ];
 
 /// What such a name looks like.
-pub(crate) const EXAMPLE: &str = "amber-otter-417";
+pub(crate) const EXAMPLE: &str = "amber-otter-k4f9-2qtm-x7d3";
 
-/// A room's name that can be read aloud, from 64 random bits: `amber-otter-417`.
-pub(crate) fn topic_from(random: u64) -> String {
-    let (adjective, animal) = pair(random);
-    format!("{adjective}-{animal}-{}", 100 + (random >> 32) % 900)
+/// The digits and letters of codes, five bits each: those that are not mistaken for each other when they are read aloud or
+/// copied by hand (Crockford's base 32, without `i`, `l`, `o` and `u`).
+const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The symbols of a code stand in groups of this many.
+const GROUP: usize = 4;
+
+/// Writes the lowest `5 * symbols` bits as a code, the lowest first: `k4f9-2qtm`.
+fn code_from(bits: u128, symbols: usize) -> String {
+    let mut code = String::with_capacity(symbols + symbols / GROUP);
+    for number in 0..symbols {
+        if number > 0 && number % GROUP == 0 {
+            code.push('-');
+        }
+        code.push(SYMBOLS[(bits >> (5 * number)) as usize % SYMBOLS.len()].into());
+    }
+    code
+}
+
+/// Makes a room name of random bits that can be read aloud: `amber-otter-k4f9-2qtm-x7d3`. It uses 70 of the bits, ten for
+/// the words and sixty for the code: whoever knows the name can come in, so it must not be found by trying.
+pub(crate) fn topic_from(random: u128) -> String {
+    let (adjective, animal) = pair(random as u64);
+    format!("{adjective}-{animal}-{}", code_from(random >> 32, 12))
 }
 
 /// What somebody is called who has not said their name. The same on every screen, for it comes from the key.
@@ -61,12 +81,20 @@ mod tests {
 
     #[test]
     fn suggestions_differ_and_can_be_read_aloud() {
-        assert_eq!(topic_from(0), "amber-badger-100");
-        assert_ne!(topic_from(1 << 32), topic_from(0));
-        for bits in [u64::MAX, 0x1234_5678_9abc_def0] {
+        assert_eq!(topic_from(0), "amber-badger-0000-0000-0000");
+        for bits in [u128::MAX, 0x1234_5678_9abc_def0_0fed_cba9_8765_4321] {
             let topic = topic_from(bits);
             assert_eq!(room_path(&topic), format!("/r/{topic}"));
+            assert_eq!(crate::landing::checked(&topic).as_deref(), Ok(&*topic));
         }
+    }
+
+    #[test]
+    fn at_least_64_bits_of_a_suggestion_are_random() {
+        let changes = (0..u128::BITS).filter(|bit| topic_from(1 << bit) != topic_from(0)).count();
+        assert!(changes >= 64, "{changes}");
+        let words = ADJECTIVES.iter().chain(&ANIMALS).collect::<std::collections::HashSet<_>>();
+        assert_eq!(words.len(), ADJECTIVES.len() + ANIMALS.len());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn Chat() -> impl IntoView {
     let name_of = move |peer| names.peek(peer, profiles.peek(peer).as_ref());
 
     channel.on_message(move |message| {
-        let name = name_of(message.from);
+        let name = names.author(message.from, profiles.peek(message.from).as_ref());
         let direct = if message.direct { words::chat::DIRECT_TO_YOU } else { "" }.to_owned();
         let Said { id, text } = message.value;
         deliveries.shown(message.from, id);

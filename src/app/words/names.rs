@@ -2,6 +2,8 @@
 
 use converge_p2p::PeerId;
 
+use crate::fingerprint::Fingerprint;
+
 const ADJECTIVES: [&str; 32] = [
     "amber", "bold", "brisk", "calm", "clear", "coral", "crisp", "dawn", "deep", "eager", "early", "fern", "gentle",
     "golden", "happy", "hazel", "ivory", "jade", "keen", "light", "lucky", "mellow", "misty", "noble", "olive",
@@ -45,17 +47,33 @@ pub(crate) fn topic_from(random: u128) -> String {
 
 /// What somebody is called who has not said their name. The same on every screen, for it comes from the key.
 pub(crate) fn name_of(peer: PeerId) -> String {
-    let bytes = peer.as_bytes();
-    let (adjective, animal) = pair(u64::from(bytes[0]) | u64::from(bytes[1]) << 16);
+    let [one, two] = Fingerprint::of(peer).name_bits();
+    let (adjective, animal) = pair(u64::from(one) | u64::from(two) << 16);
     let mut name = format!("{adjective} {animal}");
     name[..1].make_ascii_uppercase();
     name
 }
 
-/// A name that others have too, with something that only this member has.
+/// The code of a member, forty bits of a hash of its key: people who read theirs to each other know that nobody has taken
+/// their place.
+pub(crate) fn code_of(peer: PeerId) -> String {
+    code_from(Fingerprint::of(peer).code_bits().into(), 8)
+}
+
+/// A name that others have too is cut after this many characters, so that its code is in view.
+const MARKED_CHARS: usize = 24;
+
+/// A name that others have too, with the member's code.
 pub(crate) fn told_apart(name: &str, peer: PeerId) -> String {
-    let id = peer.to_string();
-    format!("{name} ({})", id.get(..4).unwrap_or(&id))
+    format!("{} ({})", shortened(name, MARKED_CHARS), code_of(peer))
+}
+
+/// At most this many characters of a text, and an ellipsis where there were more.
+fn shortened(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
 }
 
 /// A name within a sentence: one that is written from right to left is kept from turning around what follows it (UAX #9,
@@ -101,6 +119,21 @@ mod tests {
     fn a_name_from_right_to_left_is_isolated() {
         assert_eq!(isolated("Ada".to_owned()), "Ada");
         assert_eq!(isolated("דנה".to_owned()), "\u{2068}דנה\u{2069}");
+    }
+
+    #[test]
+    fn a_code_differs_by_each_of_40_bits() {
+        let codes = [1, 2, 3].map(|byte| code_of(PeerId::from_bytes([byte; 32])));
+        assert!(codes.iter().all(|code| code.len() == 9) && codes[0] != codes[1] && codes[1] != codes[2]);
+        let changes = (0..40).filter(|bit| code_from(1 << bit, 8) != code_from(0, 8)).count();
+        assert_eq!(changes, 40);
+    }
+
+    #[test]
+    fn a_marked_name_is_short_enough_for_its_code_to_be_seen() {
+        let peer = PeerId::from_bytes([7; 32]);
+        let long = told_apart(&"é".repeat(40), peer);
+        assert_eq!(long, format!("{}… ({})", "é".repeat(MARKED_CHARS), code_of(peer)));
     }
 
     #[test]

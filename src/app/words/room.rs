@@ -51,6 +51,11 @@ pub(crate) const YOU_SPEAKING: &str = "you, speaking";
 pub(crate) const SPEAKING: &str = "speaking";
 pub(crate) const TYPING: &str = "typing…";
 
+/// What tells a person apart from others of the same name.
+pub(crate) fn code(code: &str) -> String {
+    format!("Code {code}. It is the same on every screen: ask for it to know that this is who you think.")
+}
+
 /// Somebody whom nothing gets through to.
 pub(crate) fn away(state: PeerState) -> &'static str {
     match state {

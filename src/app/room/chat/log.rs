@@ -117,7 +117,7 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
             <Avatar peer=Signal::stored(Some(line.from))/>
             <div class="message-body">
                 <p class="message-head">
-                    <bdi class="message-name" translate="no">
+                    <bdi class="message-name" translate="no" title=words::room::code(&words::code_of(line.from))>
                         {line.name}
                     </bdi>
                     <span class="message-direct">{line.direct}</span>

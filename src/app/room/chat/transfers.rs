@@ -84,7 +84,7 @@ fn Announcement() -> impl IntoView {
     let said = RwSignal::new(String::new());
     use_room().on_event(move |event| {
         let Event::Transfer(transfer @ Transfer { outgoing: false, .. }) = event else { return };
-        let name = || names.peek(transfer.peer, profiles.peek(transfer.peer).as_ref());
+        let name = || names.author(transfer.peer, profiles.peek(transfer.peer).as_ref());
         match transfer.state {
             TransferState::Offered => said.set(words::chat::offered(&name())),
             TransferState::Done => said.set(words::chat::arrived(&name())),

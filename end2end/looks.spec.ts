@@ -27,7 +27,7 @@ test('a name without anything to see is the key’s, and one that turns text aro
   await ben.rename('\u202eEvil');
   await expect(name).toHaveText('Evil');
   await ada.page.getByRole('combobox', { name: 'To', exact: true }).selectOption(await ben.id());
-  await expect(ada.field).toHaveAttribute('placeholder', 'Only Evil will get this');
+  await expect(ada.field).toHaveAttribute('placeholder', 'Only “Evil” will get this');
   // Wherever it stands, it is kept apart from what is around it, and left alone by translators.
   await ben.say('hello');
   await expect(ada.heard('hello')).toHaveCount(1);
@@ -97,7 +97,7 @@ test('a name from right to left keeps to itself in a sentence', async ({ person 
   const [ada, ben] = await two(person);
   await ben.rename('דנה');
   await ada.page.getByRole('combobox', { name: 'To', exact: true }).selectOption(await ben.id());
-  await expect(ada.field).toHaveAttribute('placeholder', 'Only \u2068דנה\u2069 will get this');
+  await expect(ada.field).toHaveAttribute('placeholder', 'Only “\u2068דנה\u2069” will get this');
 });
 
 test('a link shows where it leads, whatever is put before or after it', async ({ person }) => {

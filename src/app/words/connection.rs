@@ -2,7 +2,7 @@
 
 use converge_p2p::{Activity, Diagnosis, LinkChange, LinkReport, PeerState, RoomReport, Status};
 
-use super::{ago, code_of, millis, size};
+use super::{ago, code_of, millis, quoted, size};
 
 // The header.
 pub(crate) const CONNECTION: &str = "Connection";
@@ -120,6 +120,7 @@ pub(crate) fn server(status: Status) -> &'static str {
 
 /// Why the two are connected or not, what still works, and what to do.
 pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> String {
+    let name = quoted(name);
     match diagnosis {
         Diagnosis::Fine if link.path.is_none() => format!("Connected to {name}."),
         Diagnosis::Fine => format!("Connected to {name}, direct: nothing stands between the two browsers."),

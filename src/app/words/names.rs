@@ -1,6 +1,6 @@
 //! Names for those who have none: of rooms, and of people.
 
-use converge_p2p::PeerId;
+use converge_p2p::{PeerId, without_hidden};
 
 use crate::fingerprint::Fingerprint;
 
@@ -76,6 +76,22 @@ fn shortened(text: &str, max: usize) -> String {
     }
 }
 
+/// A name or another text from outside within a sentence of the page: in quotation marks, which it can't close.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("“{}”", text.replace(['“', '”'], "’"))
+}
+
+/// A longer text from outside is shown up to this many characters.
+const FOREIGN_CHARS: usize = 200;
+
+/// A text that somebody else's program has written, for a place that is marked as such: without hidden characters, and not
+/// longer than a sentence.
+pub(crate) fn foreign(text: &str) -> String {
+    // Cut first: hidden characters may be many.
+    let beginning: String = text.chars().take(4 * FOREIGN_CHARS).collect();
+    quoted(&isolated(shortened(without_hidden(&beginning).trim(), FOREIGN_CHARS)))
+}
+
 /// A name within a sentence: one that is written from right to left is kept from turning around what follows it (UAX #9,
 /// first strong isolate).
 pub(crate) fn isolated(name: String) -> String {
@@ -134,6 +150,13 @@ mod tests {
         let peer = PeerId::from_bytes([7; 32]);
         let long = told_apart(&"é".repeat(40), peer);
         assert_eq!(long, format!("{}… ({})", "é".repeat(MARKED_CHARS), code_of(peer)));
+    }
+
+    #[test]
+    fn a_text_from_outside_is_short_clean_and_stays_within_its_marks() {
+        assert_eq!(foreign("a\u{202e}b\n”. Pay here: “c"), "“ab’. Pay here: ’c”");
+        assert_eq!(foreign(&"é".repeat(1_000_000)), format!("“{}…”", "é".repeat(FOREIGN_CHARS)));
+        assert_eq!(foreign("דנה"), "“\u{2068}דנה\u{2069}”");
     }
 
     #[test]

@@ -49,7 +49,7 @@
 //! an effect, after the page is hydrated, so the first render in the browser is the same.
 //!
 //! # Errors
-//! What can't be joined shows as [`Status::Closed`](crate::Status::Closed) with its reason, and as a text in
+//! What can't be joined shows as [`Status::Closed`](crate::Status::Closed) with its reason, and as a [`RoomError`] in
 //! [`Room::error`]. Sending returns its errors.
 //!
 //! # Ending
@@ -57,6 +57,7 @@
 //! that used it is; a responder stops replying, and links are watched no longer, with the component that asked for it.
 
 mod channel;
+mod error;
 mod link;
 mod media;
 mod presence;
@@ -65,6 +66,7 @@ mod room;
 mod transfers;
 
 pub use channel::{UseChannel, use_channel, use_channel_on, use_channel_with};
+pub use error::RoomError;
 pub use link::{use_link, use_report};
 pub use media::{UseMedia, use_all_streams, use_devices, use_media, use_player, use_streams};
 pub use presence::{UsePresence, use_presence, use_presence_slot};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use converge_signal::PeerId;
 use leptos::prelude::*;
 
+use super::error::RoomError;
 use crate::client::Client;
 use crate::codec::Payload;
 use crate::driver::Subscription;
@@ -22,7 +23,7 @@ pub struct Room {
     id: RwSignal<Option<PeerId>>,
     status: RwSignal<Status>,
     links: RwSignal<usize>,
-    error: RwSignal<Option<String>>,
+    error: RwSignal<Option<RoomError>>,
     peers: RwSignal<Vec<PeerId>>,
     transfers: RwSignal<Vec<TransferId>>,
     state: StoredValue<State>,
@@ -275,8 +276,8 @@ impl Room {
         self.links.into()
     }
 
-    /// Why the room could not be joined, or what the server refused, in words.
-    pub fn error(self) -> Signal<Option<String>> {
+    /// Why the room could not be joined, or what the server refused.
+    pub fn error(self) -> Signal<Option<RoomError>> {
         self.error.into()
     }
 
@@ -350,7 +351,7 @@ impl Room {
                     JoinError::Unsupported { .. } => CloseReason::Unsupported,
                     _ => CloseReason::Refused,
                 };
-                self.error.try_set(Some(error.to_string()));
+                self.error.try_set(Some(error.into()));
                 self.status.try_set(Status::Closed(reason));
                 return;
             }
@@ -358,7 +359,7 @@ impl Room {
         let own = self.read(|state| state.own.clone()).unwrap_or_default();
         for (slot, value) in own.iter() {
             if let Err(error) = client.set_presence(slot, Some(value.clone())) {
-                self.error.try_set(Some(error.to_string()));
+                self.error.try_set(Some(error.into()));
             }
         }
         let subscription = client.subscribe(move |event| self.take(event));
@@ -438,8 +439,8 @@ impl Room {
                 }
             }
             Event::Transfer(transfer) => self.take_transfer(transfer),
-            Event::ServerError { message, .. } => {
-                self.error.try_set(Some(message.clone()));
+            Event::ServerError { code, message } => {
+                self.error.try_set(Some(RoomError::server(*code, message)));
             }
             _ => {}
         }
@@ -564,7 +565,7 @@ impl Room {
     }
 
     pub(super) fn report(self, error: &SendError) {
-        self.error.try_set(Some(error.to_string()));
+        self.error.try_set(Some(error.clone().into()));
     }
 
     fn read<R>(self, f: impl FnOnce(&State) -> R) -> Option<R> {

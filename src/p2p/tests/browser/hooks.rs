@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use converge_p2p::hooks::{
-    Room, provide_room, use_channel, use_peers, use_presence, use_presence_slot, use_room_status,
+    Room, RoomError, provide_room, use_channel, use_peers, use_presence, use_presence_slot, use_room_status,
 };
 use converge_p2p::{CloseReason, Options, PeerState, Status};
 use leptos::prelude::*;
@@ -190,6 +190,6 @@ async fn what_can_not_be_joined_says_why() {
     server::start();
     let (owner, (room, status)) = component(|| (provide_room(Options::new("")), use_room_status()));
     until(|| status.get_untracked() == Status::Closed(CloseReason::Refused)).await;
-    assert!(room.error().get_untracked().is_some());
+    assert!(matches!(room.error().get_untracked(), Some(RoomError::Join(_))));
     owner.cleanup();
 }

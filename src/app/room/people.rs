@@ -10,14 +10,18 @@ use super::bar::Tab;
 use super::quality::Quality;
 use super::shortcuts::Shortcuts;
 use super::{MAX_NAME_CHARS, Profile, Shared, name_of, name_parts};
-use crate::parts::{Avatar, Icon, icon, leave_alone, list, live, live_span};
+use crate::parts::{Avatar, Bounded, Icon, icon, leave_alone, list, live, live_span};
 use crate::{platform, words};
+
+/// So many others are listed at first.
+const SHOWN_PEOPLE: usize = 100;
 
 #[component]
 pub(super) fn People() -> impl IntoView {
     let peers = use_peers();
     let count = Signal::derive(move || (peers.with(Vec::len) + 1).to_string());
     let ids = Signal::derive(move || peers.get().into_iter().map(|peer| peer.id()).collect());
+    let shown = Bounded::first(ids, SHOWN_PEOPLE);
     view! {
         <section class="people" aria-labelledby="people-heading">
             <h2 id="people-heading" class="section-heading">
@@ -29,8 +33,9 @@ pub(super) fn People() -> impl IntoView {
             <Name/>
             <ul class="people-list" aria-label=words::room::PEOPLE>
                 <Myself/>
-                {list(ids, |id| view! { <Person id/> }.into_any())}
+                {list(shown.shown, |id| view! { <Person id/> }.into_any())}
             </ul>
+            {shown.button(words::room::show_people)}
             <div class="people-tools">
                 <Sounds/>
                 <Shortcuts/>

@@ -25,6 +25,11 @@ pub(crate) fn new_messages(count: u32) -> String {
     if count == 1 { "1 new message".to_owned() } else { format!("{count} new messages") }
 }
 
+/// Of a log that is shown in part.
+pub(crate) fn show_older(lines: usize) -> String {
+    format!("Show all {lines} messages")
+}
+
 /// Of a text that is shown in part.
 pub(crate) fn show_all(bytes: usize) -> String {
     format!("Show all ({})", size(bytes as u64))

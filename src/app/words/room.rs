@@ -44,6 +44,12 @@ pub(crate) fn unread(count: u32) -> String {
 // Who is here.
 /// Before how many.
 pub(crate) const PEOPLE_HEADING: &str = "People ";
+
+/// Of a long list of people.
+pub(crate) fn show_people(others: usize) -> String {
+    format!("Show all {others} others")
+}
+
 pub(crate) const YOUR_NAME: &str = "Your name";
 /// This person, as a name.
 pub(crate) const YOU: &str = "You";

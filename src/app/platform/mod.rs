@@ -7,7 +7,7 @@ mod memory;
 mod page;
 mod sharing;
 
-pub(crate) use device::{beep, has_devices, now, random_bytes, take_files};
+pub(crate) use device::{beep, has_devices, millis, now, random_bytes, take_files};
 pub(crate) use events::{Brought, allow_drop, carries_files, checked, dropped, key, left_window, pasted, point, value};
 pub(crate) use memory::{
     remember_device, remember_name, remember_shortcuts, remember_sounds, remember_theme, remember_token,

@@ -134,6 +134,20 @@ pub(crate) fn accept_all(files: usize) -> String {
     format!("Accept all ({files})")
 }
 
+/// Of a long list of files.
+pub(crate) fn show_transfers(files: usize) -> String {
+    format!("Show all {files} files")
+}
+
+/// Of offers that were withdrawn, and files that failed, of which the newest alone are listed.
+pub(crate) fn folded(offers: usize) -> String {
+    match offers {
+        0 => String::new(),
+        1 => "1 ended offer is no longer listed.".to_owned(),
+        offers => format!("{offers} ended offers are no longer listed."),
+    }
+}
+
 pub(crate) const DECLINE: &str = "Decline";
 pub(crate) const CANCEL: &str = "Cancel";
 pub(crate) const REMOVE: &str = "Remove";

@@ -5,6 +5,7 @@ mod device;
 mod events;
 mod memory;
 mod page;
+mod picture;
 mod sharing;
 
 pub(crate) use device::{beep, has_devices, millis, now, random_bytes, take_files};
@@ -17,6 +18,7 @@ pub use page::begin;
 pub(crate) use page::{
     alive, fit_height, focus, go_to, is_typing, page_is_hidden, place_in, set_title_count, show_theme, when_idle,
 };
+pub(crate) use picture::{Preview, draw};
 pub(crate) use sharing::{can_share, copy, invite_link, share};
 
 /// Bits that nobody can foretell, for names of rooms; `None` if the system has none. Called where pages are rendered, on the

@@ -148,6 +148,11 @@ pub(crate) fn folded(offers: usize) -> String {
     }
 }
 
+/// Of a picture that would take too much memory.
+pub(crate) const TOO_LARGE_TO_SHOW: &str = "Too large to preview. Save it to look at it.";
+/// Of a file that is no picture, or one that this browser can't read.
+pub(crate) const NO_PREVIEW: &str = "This picture can't be previewed.";
+
 pub(crate) const DECLINE: &str = "Decline";
 pub(crate) const CANCEL: &str = "Cancel";
 pub(crate) const REMOVE: &str = "Remove";

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use converge_p2p::hooks::{UseTransfers, use_presence, use_room, use_transfers};
 use converge_p2p::{Event, PeerId, Transfer, TransferId, TransferState};
-use leptos::html::{Button, Li};
+use leptos::html::{Button, Canvas, Li};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::Profile;
 use crate::parts::{Bounded, list, live, live_span, spoken};
+use crate::platform::{self, Preview};
 use crate::room::{Shared, name_of};
 use crate::words;
 
@@ -203,14 +205,7 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
         arrived.then(|| transfers.saved(id)).flatten()
     });
     let not_saved = Signal::derive(move || saved.with(Option::is_none));
-    let preview = is_picture(&first.mime).then(|| {
-        let alt = name.clone();
-        let shown = move || {
-            let alt = alt.clone();
-            saved.get().map(|url| view! { <img class="transfer-preview" src=url alt=alt/> })
-        };
-        view! { <div class="transfer-picture">{shown}</div> }.into_any()
-    });
+    let preview = is_picture(&first.mime).then(|| view! { <Picture name=name.clone() saved/> }.into_any());
     view! {
         <li class="transfer" data-state=text(|it| word(&it.state).to_owned()) tabindex="-1" node_ref=row>
             <p class="transfer-file">
@@ -255,9 +250,40 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
     .into_any()
 }
 
-/// Whether a file is shown once it is there: pictures that are nothing else. An SVG is a document.
+/// A received picture, drawn small. The sender decides what it is: it is not decoded before its dimensions are known.
+#[component]
+fn Picture(name: String, saved: Signal<Option<String>>) -> impl IntoView {
+    let canvas = NodeRef::<Canvas>::new();
+    let preview = RwSignal::new(None::<Preview>);
+    Effect::new(move |_| {
+        let (Some(url), Some(canvas)) = (saved.get(), canvas.get()) else { return };
+        spawn_local(async move {
+            let drawn = platform::draw(url, canvas).await;
+            preview.try_set(Some(drawn));
+        });
+    });
+    let not_drawn = Signal::derive(move || preview.get() != Some(Preview::Drawn));
+    let text = Signal::derive(move || {
+        let text = match preview.get() {
+            Some(Preview::TooLarge) => words::chat::TOO_LARGE_TO_SHOW,
+            Some(Preview::Unreadable) => words::chat::NO_PREVIEW,
+            Some(Preview::Drawn) | None => "",
+        };
+        text.to_owned()
+    });
+    view! {
+        <div class="transfer-picture">
+            <canvas class="transfer-preview" role="img" aria-label=name hidden=not_drawn node_ref=canvas></canvas>
+            <p class="transfer-no-preview" use:live=text></p>
+        </div>
+    }
+    .into_any()
+}
+
+/// Whether a file is shown once it is there: pictures that are nothing else, and that say how large they are before they
+/// are decoded. An SVG is a document; an AVIF is decoded as large as its stream says, whatever its head says.
 fn is_picture(mime: &str) -> bool {
-    ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"].contains(&mime)
+    ["image/png", "image/jpeg", "image/gif", "image/webp"].contains(&mime)
 }
 
 /// Whether it is this person's to say if they want it.

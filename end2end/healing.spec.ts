@@ -99,7 +99,7 @@ test('the panel says how one is connected, and the keyboard gets there and back'
   await ada.page.keyboard.press('Enter');
   await expect(panel).toBeFocused();
   await expect(panel.getByRole('heading', { name: 'Meeting server' })).toBeVisible();
-  await expect(panel).toContainText('Connected to Ben, direct');
+  await expect(panel).toContainText('Connected to “Ben”, direct');
   await expect(panel).toContainText(/direct: \w+ to \w+, udp/);
   await expect(panel).toContainText(/Round trip(under )?\d+ ms/);
 

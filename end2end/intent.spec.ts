@@ -130,7 +130,7 @@ test('a folder is refused in words, and the files beside it are offered', async 
   await mkdir(folder);
   const devtools = await ada.context.newCDPSession(ada.page);
   await drop(devtools, await middle(ada, '.log'), { files: [folder, await makeFile(info, 'single.txt')] });
-  await expect(ada.page.getByRole('alert').filter({ hasText: 'photos is a folder' })).toBeVisible();
+  await expect(ada.page.getByRole('alert').filter({ hasText: '“photos” is a folder' })).toBeVisible();
   await expect(ben.transfers).toHaveCount(1);
   await expect(ben.transfers).toContainText('single.txt');
 });
@@ -181,7 +181,7 @@ test('a message that can’t be read is said to be one, once', async ({ server, 
   await ada.sees(1);
   await expect(ada.row(await ben.id())).toContainText('Ben');
   await ben.say('one');
-  const alert = ada.page.getByRole('alert').filter({ hasText: "A message from Ben can't be read" });
+  const alert = ada.page.getByRole('alert').filter({ hasText: "A message from “Ben” can't be read" });
   await expect(alert).toBeVisible();
   // The next message takes its place, and another unreadable one doesn't show it again.
   await ada.say('what was that?');

@@ -1,10 +1,18 @@
 // Nothing looks like what it is not: names, links, room names, and texts from right to left.
+import { writeFile } from 'node:fs/promises';
+import type { Locator } from '@playwright/test';
 import { expect, type Person, test } from './fixtures';
 
 async function two(person: (room: string) => Promise<Person>): Promise<[Person, Person]> {
   const both: [Person, Person] = [await person('looks'), await person('looks')];
   for (const one of both) await one.sees(1);
   return both;
+}
+
+/** Reads the code by which people know each other: 40 bits, eight symbols of five. */
+async function code(row: Locator): Promise<string> {
+  const title = await row.locator('.person-text').getAttribute('title');
+  return /^Code ([0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4})\./.exec(title ?? '')?.[1] ?? 'no code';
 }
 
 test('a name without anything to see is the key’s, and one that turns text around doesn’t', async ({ person }) => {
@@ -19,7 +27,7 @@ test('a name without anything to see is the key’s, and one that turns text aro
   await ben.rename('\u202eEvil');
   await expect(name).toHaveText('Evil');
   await ada.page.getByRole('combobox', { name: 'To', exact: true }).selectOption(await ben.id());
-  await expect(ada.field).toHaveAttribute('placeholder', 'Only Evil will get this');
+  await expect(ada.field).toHaveAttribute('placeholder', 'Only “Evil” will get this');
   // Wherever it stands, it is kept apart from what is around it, and left alone by translators.
   await ben.say('hello');
   await expect(ada.heard('hello')).toHaveCount(1);
@@ -36,29 +44,60 @@ test('two of one name, and one with a name of the page’s own, can be told apar
   await ben.rename('Dan');
   await cleo.rename(' d\u200bAN ');
   const [benId, cleoId] = [await ben.id(), await cleo.id()];
-  await expect.poll(options).toEqual(['Everyone', `Dan (${benId.slice(0, 4)})`, `dAN (${cleoId.slice(0, 4)})`]);
-  await expect(ada.row(benId)).toContainText(`Dan (${benId.slice(0, 4)})`);
+  const [benCode, cleoCode] = [await code(ben.people.first()), await code(cleo.people.first())];
+  expect([await code(ada.row(benId)), await code(ada.row(cleoId))]).toEqual([benCode, cleoCode]);
+  await expect.poll(options).toEqual(['Everyone', `Dan (${benCode})`, `dAN (${cleoCode})`]);
+  await expect(ada.row(benId).locator('.person-code')).toHaveText(benCode);
+  await expect(ben.people.first().locator('.person-code')).toHaveText(benCode);
   await cleo.rename('Everyone');
-  await expect.poll(options).toEqual(['Everyone', 'Dan', `Everyone (${cleoId.slice(0, 4)})`]);
+  await expect.poll(options).toEqual(['Everyone', 'Dan', `Everyone (${cleoCode})`]);
   // Another spelling, wide letters, and the very letters that tell another apart.
   await cleo.rename('Ｄan');
-  await expect.poll(options).toEqual(['Everyone', `Dan (${benId.slice(0, 4)})`, `Ｄan (${cleoId.slice(0, 4)})`]);
-  await cleo.rename(`Dan (${benId.slice(0, 4)})`);
-  await expect.poll(options).toEqual(['Everyone', 'Dan', `Dan (${benId.slice(0, 4)}) (${cleoId.slice(0, 4)})`]);
+  await expect.poll(options).toEqual(['Everyone', `Dan (${benCode})`, `Ｄan (${cleoCode})`]);
+  await cleo.rename(`Dan (${benCode})`);
+  await expect.poll(options).toEqual(['Everyone', 'Dan', `Dan (${benCode}) (${cleoCode})`]);
   await cleo.rename('Everyone');
   // The name that this person has themself.
   await ada.rename('Dan');
-  await expect.poll(options).toContain(`Dan (${benId.slice(0, 4)})`);
+  await expect.poll(options).toContain(`Dan (${benCode})`);
   await expect(ada.people.first()).toContainText('Dan');
+  await expect(ada.people.first().locator('.person-code')).toHaveText(await code(ada.people.first()));
   await cleo.say('hello');
-  await expect(ada.messages.locator('.message-name')).toHaveText(`Everyone (${cleoId.slice(0, 4)})`);
+  await expect(ada.messages.locator('.message-name')).toHaveText(`Everyone (${cleoCode})`);
+});
+
+test('a name that stands in the log is marked wherever another takes it', async ({ person }, info) => {
+  const [ada, ben] = await two(person);
+  await ada.rename('Ada');
+  await expect(ben.row(await ada.id())).toContainText('Ada');
+  await ada.say('it is me');
+  await expect(ben.heard('it is me')).toHaveCount(1);
+  await ada.page.close();
+  await ben.sees(0);
+  const mallory = await person('looks');
+  await ben.sees(1);
+  await mallory.rename('Ada');
+  const own = await code(mallory.people.first());
+  await expect(ben.row(await mallory.id()).locator('.person-code')).toHaveText(own);
+  const marked = `Ada (${own})`;
+  await expect(ben.page.getByRole('combobox', { name: 'To', exact: true }).getByRole('option')).toHaveText(['Everyone', marked]);
+  await mallory.say('and this is me too');
+  await expect(ben.messages.locator('.message-name')).toHaveText(['Ada', marked]);
+  await writeFile(info.outputPath('invoice.txt'), 'pay');
+  await mallory.attach(info.outputPath('invoice.txt'));
+  await expect(ben.transfers).toContainText(`from ${marked}`);
+  // A name that would hide the code is cut.
+  await mallory.rename('Everyone'.padEnd(40, '…'));
+  await ben.rename('Everyone'.padEnd(40, '…'));
+  const option = ben.page.getByRole('combobox', { name: 'To', exact: true }).getByRole('option').last();
+  await expect(option).toHaveText(`Everyone${'…'.repeat(17)} (${own})`);
 });
 
 test('a name from right to left keeps to itself in a sentence', async ({ person }) => {
   const [ada, ben] = await two(person);
   await ben.rename('דנה');
   await ada.page.getByRole('combobox', { name: 'To', exact: true }).selectOption(await ben.id());
-  await expect(ada.field).toHaveAttribute('placeholder', 'Only \u2068דנה\u2069 will get this');
+  await expect(ada.field).toHaveAttribute('placeholder', 'Only “\u2068דנה\u2069” will get this');
 });
 
 test('a link shows where it leads, whatever is put before or after it', async ({ person }) => {

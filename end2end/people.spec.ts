@@ -51,7 +51,7 @@ test('who comes and goes is said to those who don’t look', async ({ server, jo
   await ada.sees(1);
   await expect(ada.page.getByRole('status').filter({ hasText: 'came in.' })).toHaveCount(1);
   await ben.page.close();
-  await expect(ada.page.getByRole('status').filter({ hasText: 'Ben has left.' })).toHaveCount(1);
+  await expect(ada.page.getByRole('status').filter({ hasText: '“Ben” has left.' })).toHaveCount(1);
 });
 
 test('single keys do what is done often, unless they are turned off', async ({ server, join }) => {

@@ -324,7 +324,7 @@ test('where the browser may not use UDP, the panel says that, and not that a rel
   await ada.enter(`${server.url}/r/lobby`);
   await ada.button('Connection').click();
   const panel = ada.page.getByRole('region', { name: 'Connection', exact: true });
-  await expect(panel).toContainText(/this browser gathers no address that \w+ \w+ could connect to/);
+  await expect(panel).toContainText(/this browser gathers no address that “\w+ \w+” could connect to/);
   await expect(panel).toContainText('keeps it from using UDP');
 });
 

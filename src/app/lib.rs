@@ -7,6 +7,7 @@
 // The component macro marks what it makes of a component `pub`, however far the component itself reaches.
 #![allow(unreachable_pub)]
 
+mod fingerprint;
 mod landing;
 mod not_found;
 mod numbers;

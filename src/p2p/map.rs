@@ -73,6 +73,12 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
+    /// Removes the entries whose keys don't match.
+    #[cfg_attr(not(feature = "hooks"), expect(dead_code, reason = "only the hooks remove many at once"))]
+    pub(crate) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        self.0.retain(|(key, _)| keep(key));
+    }
+
     /// Every entry, in order; the map is empty then.
     pub(crate) fn take(&mut self) -> Vec<(K, V)> {
         std::mem::take(&mut self.0)

@@ -119,7 +119,7 @@ fn Side(who: usize, topic: String, identity: Identity) -> impl IntoView {
     let closed = Signal::derive(move || room.status().get().reason());
     let waiting = Signal::derive(move || match (room.status().get(), other.get()) {
         (Status::Closed(CloseReason::Denied), _) => words::landing::INVITATION_ONLY.to_owned(),
-        (Status::Closed(_), _) => room.error().get().unwrap_or_else(|| words::landing::NOBODY_LET_IN.to_owned()),
+        (Status::Closed(_), _) => words::landing::NOBODY_LET_IN.to_owned(),
         (Status::Offline, _) => words::landing::OFFLINE.to_owned(),
         (_, Some(_)) => String::new(),
         (Status::Reconnecting, None) => words::landing::SERVER_AWAY.to_owned(),

@@ -34,7 +34,7 @@ pub(crate) fn Landing() -> impl IntoView {
     // What somebody typed that names no room is given back, with what is wrong with it.
     let refused = use_context::<RequestUrl>().and_then(|url| refused_in(url.as_ref()));
     let problem = refused.as_ref().and_then(|text| checked(text).err()).unwrap_or_default();
-    let suggestion = refused.unwrap_or_else(|| words::topic_from(platform::random()));
+    let suggestion = refused.or_else(|| platform::random().map(words::topic_from)).unwrap_or_default();
     view! {
         <Title text=""/>
         <div class="page">

@@ -3,8 +3,7 @@
 use converge_p2p::PeerId;
 use leptos::prelude::*;
 
-/// How many colours there are in `style/components/avatar.css`.
-const TINTS: u8 = 12;
+use crate::fingerprint::Fingerprint;
 
 /// A small symmetric pattern in one of twelve colours: the same for everybody who sees this peer.
 #[component]
@@ -32,13 +31,16 @@ fn class(peer: Option<PeerId>) -> String {
 
 /// The class of a peer's colour.
 pub(crate) fn tint(peer: PeerId) -> String {
-    format!("tint-{}", peer.as_bytes()[2] % TINTS)
+    format!("tint-{}", Fingerprint::of(peer).tint())
 }
 
 /// Five by five squares, mirrored left to right, as a path.
 fn pattern(peer: PeerId) -> String {
-    let bytes = peer.as_bytes();
-    let bits = u16::from_le_bytes([bytes[3], bytes[4]]);
+    squares(Fingerprint::of(peer).pattern_bits())
+}
+
+/// Those squares whose bits are set.
+fn squares(bits: u16) -> String {
     let mut path = String::new();
     for row in 0..5 {
         for column in 0..3 {
@@ -68,11 +70,13 @@ mod tests {
 
     #[test]
     fn patterns_are_symmetric() {
-        let path = pattern(PeerId::from_bytes([0xff; 32]));
-        for row in 0..5 {
-            for (left, right) in [(0, 4), (1, 3)] {
-                let has = |column: i32| path.contains(&format!("M{column} {row}h"));
-                assert_eq!(has(left), has(right));
+        for bits in [0x7fff, 0x1234, 0x0421] {
+            let path = squares(bits);
+            for row in 0..5 {
+                for (left, right) in [(0, 4), (1, 3)] {
+                    let has = |column: i32| path.contains(&format!("M{column} {row}h"));
+                    assert_eq!(has(left), has(right));
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ pub(crate) use brand::{Brand, Mark};
 pub(crate) use dialog::Dialog;
 pub(crate) use field::leave_alone;
 pub(crate) use icon::Icon;
-pub(crate) use list::list;
+pub(crate) use list::{Bounded, list};
 pub(crate) use live::{live, live_span, spoken};
 pub(crate) use qr::Qr;
 pub(crate) use theme::ThemeButton;

@@ -1,6 +1,6 @@
 //! The device: its clock, its sound, its files and its randomness.
 
-pub(crate) use imp::{beep, has_devices, now, random_bytes, take_files};
+pub(crate) use imp::{beep, has_devices, millis, now, random_bytes, take_files};
 
 #[cfg(target_family = "wasm")]
 mod imp {
@@ -20,6 +20,12 @@ mod imp {
             // Whole, and positive for a while.
             millis: now.get_time() as u64,
         }
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn millis() -> u64 {
+        // Whole, and positive for a while.
+        Date::now() as u64
     }
 
     /// The files that were chosen in a field, which is empty then: choosing the same one again is a change again.
@@ -73,6 +79,10 @@ mod imp {
 
     pub(crate) fn now() -> Moment {
         Moment::default()
+    }
+
+    pub(crate) fn millis() -> u64 {
+        0
     }
 
     pub(crate) fn take_files(_field: &HtmlInputElement) -> Vec<LocalFile> {

@@ -5,9 +5,10 @@ mod device;
 mod events;
 mod memory;
 mod page;
+mod picture;
 mod sharing;
 
-pub(crate) use device::{beep, has_devices, now, random_bytes, take_files};
+pub(crate) use device::{beep, has_devices, millis, now, random_bytes, take_files};
 pub(crate) use events::{Brought, allow_drop, carries_files, checked, dropped, key, left_window, pasted, point, value};
 pub(crate) use memory::{
     remember_device, remember_name, remember_newcomers, remember_shortcuts, remember_sounds, remember_theme,
@@ -18,13 +19,22 @@ pub use page::begin;
 pub(crate) use page::{
     alive, fit_height, focus, go_to, is_typing, page_is_hidden, place_in, set_title_count, show_theme, when_idle,
 };
+pub(crate) use picture::{Preview, draw};
 pub(crate) use sharing::{can_share, copy, invite_link, share};
 
-/// 64 bits, unpredictable enough for names. Called where pages are rendered, on the server.
-pub(crate) fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    // Keyed from the system's source of randomness, anew each time.
-    RandomState::new().hash_one(0)
+/// Bits that nobody can foretell, for names of rooms; `None` if the system has none. Called where pages are rendered, on the
+/// server.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn random() -> Option<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u128::from_le_bytes(bytes))
+}
+
+/// No page is rendered there.
+#[cfg(target_family = "wasm")]
+pub(crate) fn random() -> Option<u128> {
+    None
 }
 
 /// A time, in the ways in which pages show it.

@@ -48,15 +48,16 @@ pub(super) fn Chat() -> impl IntoView {
     let name_of = move |peer| names.peek(peer, profiles.peek(peer).as_ref());
 
     channel.on_message(move |message| {
-        let name = name_of(message.from);
+        let name = names.author(message.from, profiles.peek(message.from).as_ref());
         let direct = if message.direct { words::chat::DIRECT_TO_YOU } else { "" }.to_owned();
         let Said { id, text } = message.value;
         deliveries.shown(message.from, id);
-        if sounds.get_untracked() {
+        let at = Moment::default();
+        let line = Line { from: message.from, name, text: text.into(), direct, mine: false, at, delivery: None };
+        // One sound for all that come in one frame.
+        if lines.push(line) && sounds.get_untracked() {
             platform::beep(659.0);
         }
-        let at = Moment::default();
-        lines.push(Line { from: message.from, name, text: text.into(), direct, mine: false, at, delivery: None });
     });
     // The member that nothing gets through to, and how that was said: it is taken back when something does.
     let stalled = StoredValue::new(None::<(PeerId, String)>);

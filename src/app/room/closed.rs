@@ -1,7 +1,7 @@
 //! What is shown in place of the room when it is closed.
 
 use converge_p2p::CloseReason;
-use converge_p2p::hooks::use_room;
+use converge_p2p::hooks::{RoomError, use_room};
 use leptos::html::Input;
 use leptos::prelude::*;
 
@@ -18,8 +18,20 @@ pub(super) fn Closed() -> impl IntoView {
     let text = Signal::derive(move || match reason.get().map(words::room::closed_meaning) {
         None => String::new(),
         Some(Some(text)) => text.to_owned(),
-        Some(None) => room.error().get().unwrap_or_else(|| words::room::REFUSED.to_owned()),
+        Some(None) => match room.error().get() {
+            Some(RoomError::Server { code, .. }) => words::room::refused(code).to_owned(),
+            Some(error) => error.to_string(),
+            None => words::room::REFUSED.to_owned(),
+        },
     });
+    let is_unknown = |reason: Option<CloseReason>| reason.is_some_and(|it| words::room::closed_meaning(it).is_none());
+    let foreign = Signal::derive(move || match room.error().get() {
+        Some(RoomError::Server { message, .. }) if is_unknown(reason.get()) && !message.trim().is_empty() => {
+            words::foreign(&message)
+        }
+        _ => String::new(),
+    });
+    let no_foreign = Signal::derive(move || foreign.with(String::is_empty));
     let open = Signal::derive(move || reason.get().is_none());
     let denied = Signal::derive(move || reason.get() == Some(CloseReason::Denied));
     // Without another token it would be the same again.
@@ -28,6 +40,9 @@ pub(super) fn Closed() -> impl IntoView {
         <section class="notice" role="alert" hidden=open>
             <h2 use:live=heading></h2>
             <p use:live=text></p>
+            <p class="notice-foreign" hidden=no_foreign>
+                {words::room::SERVER_SAYS} <bdi translate="no" use:live=foreign></bdi>
+            </p>
             <InvitationForm hidden=Signal::derive(move || !denied.get())/>
             <p class="notice-actions">
                 <button class="button primary" type="button" hidden=hopeless on:click=move |_| room.rejoin()>

@@ -1,5 +1,7 @@
 //! Members' names, distinguished where two look the same.
 
+use std::collections::VecDeque;
+
 use converge_p2p::hooks::{use_presence, use_room};
 use converge_p2p::{Event, PROFILE, PeerId, look_of};
 use leptos::prelude::*;
@@ -14,10 +16,30 @@ pub(super) struct Names(StoredValue<State>);
 #[derive(Default)]
 struct State {
     /// The look of each member's name, in the order of ids.
-    looks: Vec<(PeerId, String)>,
-    /// How many members have a name of that look, in the order of looks. (Hash maps would be 8 kB of program.)
+    looks: Vec<(PeerId, Look)>,
+    /// Names of members that have left, or have called themselves otherwise since they said something: oldest first.
+    past: VecDeque<(PeerId, String)>,
+    /// How many members have or had a name of that look, in the order of looks. (Hash maps would be 8 kB of program.)
     counts: Vec<(String, ArcRwSignal<u32>)>,
+    /// Fires when a name is noted, for readers of names that were not.
+    noted: ArcRwSignal<()>,
 }
+
+/// The look of a present name.
+struct Look {
+    look: String,
+    /// Something was said under it: it stands in the log.
+    used: bool,
+}
+
+/// Names of the past that are remembered, of all members together.
+const MAX_PAST: usize = 256;
+
+/// And of each member.
+const MAX_PAST_EACH: usize = 4;
+
+/// Signals, each with the number to be added to it once the state is not borrowed any more.
+type Changes = Vec<(ArcRwSignal<u32>, i32)>;
 
 impl State {
     /// Returns the place of a member's look, or the place it belongs to.
@@ -29,36 +51,69 @@ impl State {
         self.counts.binary_search_by(|(other, _)| other.as_str().cmp(look))
     }
 
-    /// Replaces a member's look. Returns the counts to lower and to raise.
-    fn replace(&mut self, peer: PeerId, look: Option<String>) -> [Option<ArcRwSignal<u32>>; 2] {
-        let before = match (self.place(peer), &look) {
-            (Ok(at), Some(look)) => Some(std::mem::replace(&mut self.looks[at].1, look.clone())),
+    /// Replaces a member's look, or removes it if it has left. Returns the counts to change.
+    fn replace(&mut self, peer: PeerId, look: Option<String>) -> Changes {
+        let mut changes = Changes::new();
+        let place = self.place(peer);
+        if let (Ok(at), Some(look)) = (place, &look)
+            && self.looks[at].1.look == *look
+        {
+            return changes;
+        }
+        let has_left = look.is_none();
+        if let Some(look) = &look {
+            let known = self.past.iter().position(|(other, past)| *other == peer && past == look);
+            match known {
+                Some(at) => drop(self.past.remove(at)),
+                None => changes.push((self.raised(look), 1)),
+            }
+        }
+        let new = look.map(|look| Look { look, used: false });
+        let before = match (place, new) {
+            (Ok(at), Some(new)) => Some(std::mem::replace(&mut self.looks[at].1, new)),
             (Ok(at), None) => Some(self.looks.remove(at).1),
-            (Err(at), Some(look)) => {
-                self.looks.insert(at, (peer, look.clone()));
+            (Err(at), Some(new)) => {
+                self.looks.insert(at, (peer, new));
                 None
             }
             (Err(_), None) => None,
         };
-        if before == look {
-            return [None, None];
-        }
-        let lowered = before.and_then(|look| {
-            let at = self.count_place(&look).ok()?;
-            let count = self.counts[at].1.clone();
-            if count.get_untracked() <= 1 {
-                self.counts.remove(at);
+        match before {
+            Some(before) if before.used || has_left => {
+                self.past.push_back((peer, before.look));
+                let own = self.past.iter().filter(|(other, _)| *other == peer).count();
+                let oldest = if own > MAX_PAST_EACH {
+                    self.past.iter().position(|(other, _)| *other == peer)
+                } else if self.past.len() > MAX_PAST {
+                    Some(0)
+                } else {
+                    None
+                };
+                if let Some((_, look)) = oldest.and_then(|at| self.past.remove(at)) {
+                    changes.extend(self.lowered(&look));
+                }
             }
-            Some(count)
+            Some(before) => changes.extend(self.lowered(&before.look)),
+            None => {}
+        }
+        changes
+    }
+
+    fn raised(&mut self, look: &str) -> ArcRwSignal<u32> {
+        let at = self.count_place(look).unwrap_or_else(|at| {
+            self.counts.insert(at, (look.to_owned(), ArcRwSignal::new(0)));
+            at
         });
-        let raised = look.map(|look| {
-            let at = self.count_place(&look).unwrap_or_else(|at| {
-                self.counts.insert(at, (look, ArcRwSignal::new(0)));
-                at
-            });
-            self.counts[at].1.clone()
-        });
-        [lowered, raised]
+        self.counts[at].1.clone()
+    }
+
+    fn lowered(&mut self, look: &str) -> Option<(ArcRwSignal<u32>, i32)> {
+        let at = self.count_place(look).ok()?;
+        let count = self.counts[at].1.clone();
+        if count.get_untracked() <= 1 {
+            self.counts.remove(at);
+        }
+        Some((count, -1))
     }
 }
 
@@ -84,45 +139,78 @@ impl Names {
         names
     }
 
-    /// Takes note of a member's name, or that it has gone.
+    /// Takes note of a member's name, or that it has left.
     fn called(self, peer: PeerId, name: Option<&str>) {
         let look = name.map(look_of);
-        let [lowered, raised] = self.0.try_update_value(|state| state.replace(peer, look)).unwrap_or_default();
-        for (count, by) in [(lowered, -1), (raised, 1)] {
-            if let Some(count) = count {
-                count.update(|count| *count = count.saturating_add_signed(by));
-            }
+        let changes = self.0.try_update_value(|state| (state.replace(peer, look), state.noted.clone()));
+        let Some((changes, noted)) = changes.filter(|(changes, _)| !changes.is_empty()) else { return };
+        for (count, by) in changes {
+            count.update(|count| *count = count.saturating_add_signed(by));
         }
+        noted.set(());
     }
 
-    /// Returns a name as this person sees it: with letters of the id if another member or the page itself uses that name.
+    /// Whether a name needs a code: another member uses it or has used it, or the page itself does.
+    fn is_taken(self, name: &str, count: impl Fn(&ArcRwSignal<u32>) -> u32) -> bool {
+        let look = look_of(name);
+        let counted = self.0.try_with_value(|state| match state.count_place(&look) {
+            Ok(at) => Some(state.counts[at].1.clone()),
+            Err(_) => {
+                state.noted.track();
+                None
+            }
+        });
+        counted.flatten().is_some_and(|counted| count(&counted) > 1)
+            || RESERVED.iter().any(|reserved| look_of(reserved) == look)
+            || has_code(&look)
+    }
+
+    /// Returns a name as this person sees it: with the member's code if it is taken.
     fn told_apart(self, peer: PeerId, name: String, count: impl Fn(&ArcRwSignal<u32>) -> u32) -> String {
-        let look = look_of(&name);
-        let is_own = is_told_apart(&name) || RESERVED.iter().any(|reserved| look_of(reserved) == look);
-        let counted =
-            self.0.try_with_value(|state| Some(state.counts[state.count_place(&look).ok()?].1.clone())).flatten();
-        let doubled = counted.is_some_and(|counted| count(&counted) > 1);
-        words::isolated(if doubled || is_own { words::told_apart(&name, peer) } else { name })
+        words::isolated(if self.is_taken(&name, count) { words::told_apart(&name, peer) } else { name })
     }
 
     /// Returns a member's name now, untracked, for handlers of events.
     pub(super) fn peek(self, peer: PeerId, profile: Option<&Profile>) -> String {
-        self.told_apart(peer, Profile::name(profile, peer), GetUntracked::get_untracked)
+        let name = Profile::name(profile, peer);
+        // A name that was changed a moment ago may not have been noted yet.
+        if self.0.try_with_value(|state| state.place(peer).is_ok()) == Some(true) {
+            self.called(peer, Some(&name));
+        }
+        self.told_apart(peer, name, GetUntracked::get_untracked)
+    }
+
+    /// Returns a member's name now, for something that it says or sends: whoever takes that name later is marked.
+    pub(super) fn author(self, peer: PeerId, profile: Option<&Profile>) -> String {
+        let name = self.peek(peer, profile);
+        self.0.try_update_value(|state| {
+            if let Ok(at) = state.place(peer) {
+                state.looks[at].1.used = true;
+            }
+        });
+        name
     }
 
     /// Returns a member's name, tracked.
     pub(super) fn get(self, peer: PeerId, profile: Option<&Profile>) -> String {
         self.told_apart(peer, Profile::name(profile, peer), Get::get)
     }
+
+    /// Returns the name without a code, and whether it needs one; tracked. For places that show the code by itself.
+    pub(super) fn parts(self, peer: PeerId, profile: Option<&Profile>) -> (String, bool) {
+        let name = Profile::name(profile, peer);
+        let is_taken = self.is_taken(&name, Get::get);
+        (name, is_taken)
+    }
 }
 
 /// Names that the page itself uses.
 const RESERVED: [&str; 2] = [words::chat::EVERYONE, words::room::YOU];
 
-/// Whether a name ends as one that was told apart: another's could be copied.
-fn is_told_apart(name: &str) -> bool {
-    let letters = name.strip_suffix(')').and_then(|name| name.rsplit_once(" (")).map(|(_, letters)| letters);
-    letters.is_some_and(|letters| letters.len() == 4 && letters.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+/// Whether a name, by its look, ends as one that was told apart: another's code could be copied.
+fn has_code(look: &str) -> bool {
+    let code = look.strip_suffix([')', ']', '}']).and_then(|name| name.rsplit_once(['(', '[', '{']));
+    code.is_some_and(|(_, code)| code.chars().filter(|c| c.is_alphanumeric()).count() == 8)
 }
 
 #[cfg(test)]
@@ -142,19 +230,75 @@ mod tests {
             names.called(peers[1], Some("a da"));
             for (peer, name) in [(peers[0], "Ada"), (peers[1], "a da")] {
                 let told = shown(peer, name);
-                assert!(
-                    told.starts_with(name) && told.len() > name.len() && told.contains(&peer.to_string()[..4]),
-                    "{told}"
-                );
+                assert!(told == format!("{name} ({})", words::code_of(peer)), "{told}");
             }
             names.called(peers[1], Some("Ben"));
             assert_eq!(shown(peers[0], "Ada"), "Ada");
             names.called(peers[2], Some("BEN"));
             names.called(peers[1], None);
-            assert_eq!(shown(peers[2], "BEN"), "BEN");
+            assert_ne!(shown(peers[2], "BEN"), "BEN", "another was called so");
             assert_ne!(shown(peers[2], "everyone"), "everyone", "the page calls all of them so");
-            assert_ne!(shown(peers[2], "Ada (fsaz)"), "Ada (fsaz)", "what tells another apart can be copied");
-            assert_eq!(names.0.with_value(|state| (state.looks.len(), state.counts.len())), (2, 2));
+            for copied in ["Ada (k4f9-2qtm)", "Ada （k4f9–2qtm）", "Ada [k4f92qtm]"] {
+                assert_ne!(shown(peers[2], copied), copied, "what tells another apart can be copied");
+            }
+            assert_eq!(shown(peers[2], "Ada (she/her)"), "Ada (she/her)");
         });
+    }
+
+    #[test]
+    fn a_name_that_stands_in_the_log_is_not_free_for_others() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let names = Names(StoredValue::new(State::default()));
+            let [ada, ben, cleo] = [1, 2, 3].map(|byte| PeerId::from_bytes([byte; 32]));
+            let profile = |name: &str| Some(Profile { name: name.to_owned(), typing: false });
+            let called = |peer, name| names.called(peer, Some(name));
+            for (peer, name) in [(ada, "Ada"), (ben, "Ben"), (cleo, "Cleo")] {
+                called(peer, name);
+            }
+            assert_eq!(names.author(ada, profile("Ada").as_ref()), "Ada");
+            called(ada, "Adele");
+            called(ben, "Ada");
+            assert_eq!(names.peek(ben, profile("Ada").as_ref()), words::told_apart("Ada", ben));
+            // A name that nothing was said under is, and so is one's own.
+            called(cleo, "Adele");
+            called(ada, "Ada");
+            assert_eq!(names.peek(cleo, profile("Adele").as_ref()), "Adele");
+            called(cleo, "Cleo");
+            called(ben, "Ben");
+            assert_eq!(names.peek(ada, profile("Ada").as_ref()), "Ada");
+            // Nor is that of a member that has left.
+            names.called(ada, None);
+            assert_eq!(names.peek(ben, profile("Ada").as_ref()), words::told_apart("Ada", ben));
+            // A change that has not been noted yet counts too.
+            assert_eq!(names.peek(cleo, profile("Ada").as_ref()), words::told_apart("Ada", cleo));
+        });
+    }
+
+    #[test]
+    fn names_of_the_past_are_few() {
+        let mut state = State::default();
+        let apply = |changes: Changes| {
+            for (count, by) in changes {
+                count.update(|count| *count = count.saturating_add_signed(by));
+            }
+        };
+        let peer = |number: u16| {
+            let [low, high] = number.to_le_bytes();
+            PeerId::from_bytes(std::array::from_fn(|at| if at == 0 { low } else { high }))
+        };
+        for number in 0..1000 {
+            apply(state.replace(peer(0), Some(number.to_string())));
+            if let Ok(at) = state.place(peer(0)) {
+                state.looks[at].1.used = true;
+            }
+        }
+        assert_eq!((state.past.len(), state.counts.len()), (MAX_PAST_EACH, MAX_PAST_EACH + 1));
+        for number in 1..1000 {
+            apply(state.replace(peer(number), Some(format!("name {number}"))));
+            apply(state.replace(peer(number), None));
+        }
+        assert_eq!((state.past.len(), state.counts.len(), state.looks.len()), (MAX_PAST, MAX_PAST + 1, 1));
+        assert!(state.counts.iter().all(|(_, count)| count.get_untracked() == 1));
     }
 }

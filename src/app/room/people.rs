@@ -10,15 +10,19 @@ use super::bar::Tab;
 use super::call::{Allow, Sees};
 use super::quality::Quality;
 use super::shortcuts::Shortcuts;
-use super::{MAX_NAME_CHARS, Profile, Shared, name_of};
-use crate::parts::{Avatar, Icon, icon, leave_alone, list, live, live_span};
+use super::{MAX_NAME_CHARS, Profile, Shared, name_of, name_parts};
+use crate::parts::{Avatar, Bounded, Icon, icon, leave_alone, list, live, live_span};
 use crate::{platform, words};
+
+/// So many others are listed at first.
+const SHOWN_PEOPLE: usize = 100;
 
 #[component]
 pub(super) fn People() -> impl IntoView {
     let peers = use_peers();
     let count = Signal::derive(move || (peers.with(Vec::len) + 1).to_string());
     let ids = Signal::derive(move || peers.get().into_iter().map(|peer| peer.id()).collect());
+    let shown = Bounded::first(ids, SHOWN_PEOPLE);
     view! {
         <section class="people" aria-labelledby="people-heading">
             <h2 id="people-heading" class="section-heading">
@@ -31,8 +35,9 @@ pub(super) fn People() -> impl IntoView {
             // On a phone it is a line that scrolls sideways, by keys too.
             <ul class="people-list" aria-label=words::room::PEOPLE tabindex="0">
                 <Myself/>
-                {list(ids, |id| view! { <Person id/> }.into_any())}
+                {list(shown.shown, |id| view! { <Person id/> }.into_any())}
             </ul>
+            {shown.button(words::room::show_people)}
             <div class="people-tools">
                 <Sounds/>
                 <Shortcuts/>
@@ -91,9 +96,10 @@ fn Name() -> impl IntoView {
 fn Myself() -> impl IntoView {
     let id = use_room().id();
     let mine = use_presence::<Profile>().mine();
+    let names = Shared::get().names;
     let name = Signal::derive(move || match id.get() {
-        Some(id) => mine.with(|profile| Profile::name(Some(profile), id)),
-        None => words::room::YOU.to_owned(),
+        Some(id) => mine.with(|profile| names.parts(id, Some(profile))),
+        None => (words::room::YOU.to_owned(), false),
     });
     let text = Signal::derive(move || id.get().map(|id| id.to_string()));
     // Whose key is not loaded yet doesn't speak.
@@ -113,7 +119,7 @@ fn Person(id: PeerId) -> impl IntoView {
     let peer = use_room().peer(id);
     let (state, activity) = (peer.state(), peer.activity());
     let speaking = expect_context::<UseMedia>().is_speaking(id);
-    let name = name_of(id);
+    let (name, parts) = (name_of(id), name_parts(id));
     let doing = Signal::derive(move || {
         let typing = profile.with(|profile| profile.as_ref().is_some_and(|it| it.typing));
         doing(state.get(), activity.get(), typing, speaking.get()).to_owned()
@@ -145,7 +151,7 @@ fn Person(id: PeerId) -> impl IntoView {
     };
     let more = more.into_any();
     let (id, text) = (Signal::stored(Some(id)), Signal::stored(Some(id.to_string())));
-    view! { <Row id text name state=doing class activity more/> }
+    view! { <Row id text name=parts state=doing class activity more/> }
 }
 
 /// What somebody does, in words; nothing where they are simply here.
@@ -189,20 +195,27 @@ fn WriteTo(id: PeerId, name: Signal<String>, write: NodeRef<Button>) -> impl Int
 fn Row(
     id: Signal<Option<PeerId>>,
     text: Signal<Option<String>>,
-    name: Signal<String>,
+    /// Without the code, and whether it is shown: where another has the same name.
+    name: Signal<(String, bool)>,
     state: Signal<String>,
     class: Signal<String>,
     activity: Signal<Option<String>>,
     /// Beside who it is.
     more: AnyView,
 ) -> impl IntoView {
+    let code = move || id.get().map(words::code_of);
+    let title = Signal::derive(move || code().map(|code| words::room::code(&code)));
+    let taken_code =
+        Signal::derive(move || code().filter(|_| name.with(|(_, is_taken)| *is_taken)).unwrap_or_default());
+    let name = Signal::derive(move || name.with(|(name, _)| name.clone()));
     view! {
         <li class=class data-peer-id=text data-activity=activity>
             <Avatar peer=id/>
-            <div class="person-text">
+            <div class="person-text" title=title>
                 <bdi class="person-name" translate="no">
                     {name}
                 </bdi>
+                <span class="person-code" translate="no" use:live=taken_code></span>
                 {live_span("person-state", state)}
             </div>
             {more}

@@ -2,7 +2,7 @@
 
 use converge_p2p::{Transfer, TransferError, TransferState};
 
-use super::{percent, size};
+use super::{percent, quoted, size};
 
 pub(crate) const CHAT: &str = "Chat";
 pub(crate) const MESSAGES: &str = "Messages";
@@ -25,9 +25,19 @@ pub(crate) fn new_messages(count: u32) -> String {
     if count == 1 { "1 new message".to_owned() } else { format!("{count} new messages") }
 }
 
+/// Of a log that is shown in part.
+pub(crate) fn show_older(lines: usize) -> String {
+    format!("Show all {lines} messages")
+}
+
 /// Of a text that is shown in part.
 pub(crate) fn show_all(bytes: usize) -> String {
     format!("Show all ({})", size(bytes as u64))
+}
+
+/// Names, each in marks.
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// How far a message to several has come; `lost` are those who left before they had it.
@@ -37,7 +47,7 @@ pub(crate) fn delivery(missing: usize, arrived: usize, lost: &[String]) -> Strin
         _ if all == 0 => "Nobody else was here".to_owned(),
         (0, _, []) if all == 1 => "Delivered".to_owned(),
         (0, _, []) => "Delivered to everyone".to_owned(),
-        (0, _, lost) => format!("Not delivered to {}", lost.join(", ")),
+        (0, _, lost) => format!("Not delivered to {}", list(lost)),
         (_, 0, _) => "Sending…".to_owned(),
         (_, arrived, _) => format!("Delivered to {arrived} of {all}"),
     }
@@ -63,7 +73,7 @@ pub(crate) const FILE: &str = "File";
 pub(crate) const ATTACH: &str = "Attach file";
 
 pub(crate) fn to_one(name: &str) -> String {
-    format!("Only {name} will get this")
+    format!("Only {} will get this", quoted(name))
 }
 
 /// Of somebody in the list of receivers.
@@ -77,14 +87,15 @@ pub(crate) const NOBODY_FOR_FILE: &str = "Not sent: nobody else is here. Attach 
 
 /// Of a message that is nothing this page can show.
 pub(crate) fn unreadable(name: &str) -> String {
+    let name = quoted(name);
     format!("A message from {name} can't be read: their page writes messages in another way than this one.")
 }
 
 /// Of folders among files.
 pub(crate) fn folders(names: &[String]) -> String {
     match names {
-        [name] => format!("{name} is a folder: send its files, or pack it into one first."),
-        names => format!("{} are folders: send their files, or pack them into one first.", names.join(", ")),
+        [name] => format!("{} is a folder: send its files, or pack it into one first.", quoted(name)),
+        names => format!("{} are folders: send their files, or pack them into one first.", list(names)),
     }
 }
 
@@ -98,15 +109,17 @@ pub(crate) fn not_sent(error: &impl ToString) -> String {
 }
 
 pub(crate) fn file_not_sent(name: &str, error: &impl ToString) -> String {
-    super::sentence(&format!("{name} was not sent"), error)
+    super::sentence(&format!("{} was not sent", quoted(name)), error)
 }
 
 pub(crate) fn undelivered(name: &str, messages: usize) -> String {
     let messages = if messages == 1 { "A message".to_owned() } else { format!("{messages} messages") };
+    let name = quoted(name);
     format!("{messages} to {name} may not have arrived: they left, or loaded the page again, first.")
 }
 
 pub(crate) fn stalled(name: &str) -> String {
+    let name = quoted(name);
     format!(
         "Nothing gets through to {name} at the moment. What you have sent waits, and arrives when the link works again."
     )
@@ -121,6 +134,25 @@ pub(crate) fn accept_all(files: usize) -> String {
     format!("Accept all ({files})")
 }
 
+/// Of a long list of files.
+pub(crate) fn show_transfers(files: usize) -> String {
+    format!("Show all {files} files")
+}
+
+/// Of offers that were withdrawn, and files that failed, of which the newest alone are listed.
+pub(crate) fn folded(offers: usize) -> String {
+    match offers {
+        0 => String::new(),
+        1 => "1 ended offer is no longer listed.".to_owned(),
+        offers => format!("{offers} ended offers are no longer listed."),
+    }
+}
+
+/// Of a picture that would take too much memory.
+pub(crate) const TOO_LARGE_TO_SHOW: &str = "Too large to preview. Save it to look at it.";
+/// Of a file that is no picture, or one that this browser can't read.
+pub(crate) const NO_PREVIEW: &str = "This picture can't be previewed.";
+
 pub(crate) const DECLINE: &str = "Decline";
 pub(crate) const CANCEL: &str = "Cancel";
 pub(crate) const REMOVE: &str = "Remove";
@@ -130,11 +162,11 @@ pub(crate) fn save(name: &str) -> String {
 }
 
 pub(crate) fn offered(name: &str) -> String {
-    format!("{name} offers you a file.")
+    format!("{} offers you a file.", quoted(name))
 }
 
 pub(crate) fn arrived(name: &str) -> String {
-    format!("The file from {name} has arrived.")
+    format!("The file from {} has arrived.", quoted(name))
 }
 
 /// Whom a file goes to or comes from.
@@ -153,6 +185,9 @@ pub(crate) fn transfer(transfer: &Transfer) -> String {
         // In the page's own words: the browser's are of no use to anybody here.
         TransferState::Failed(TransferError::Read(_)) => {
             "failed: the file was changed, moved or deleted since it was chosen; choose it again".to_owned()
+        }
+        TransferState::Failed(TransferError::Write(_)) => {
+            "failed: this device can't keep it; make room on its disk, then have it sent again".to_owned()
         }
         TransferState::Failed(error) => format!("failed: {error}"),
         _ => "failed".to_owned(),

@@ -2,7 +2,7 @@
 
 use converge_p2p::{Activity, Diagnosis, LinkChange, LinkReport, PeerState, RoomReport, Status};
 
-use super::{ago, millis, size};
+use super::{ago, code_of, millis, quoted, size};
 
 // The header.
 pub(crate) const CONNECTION: &str = "Connection";
@@ -120,6 +120,7 @@ pub(crate) fn server(status: Status) -> &'static str {
 
 /// Why the two are connected or not, what still works, and what to do.
 pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> String {
+    let name = quoted(name);
     match diagnosis {
         Diagnosis::Fine if link.path.is_none() => format!("Connected to {name}."),
         Diagnosis::Fine => format!("Connected to {name}, direct: nothing stands between the two browsers."),
@@ -188,13 +189,15 @@ pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
 /// What each figure is called, and how it is found in a report.
 pub(crate) type Facts<T, const N: usize> = [(&'static str, fn(&T) -> String); N];
 
-pub(crate) const SERVER_FACTS: Facts<RoomReport, 3> = [
+pub(crate) const SERVER_FACTS: Facts<RoomReport, 4> = [
+    ("Your code", |report| report.id.map(code_of).unwrap_or_default()),
     (STATE, |report| report.status.as_str().to_owned()),
     ("STUN servers", |report| report.stun_servers.to_string()),
     ("TURN servers", |report| report.turn_servers.to_string()),
 ];
 
-pub(crate) const LINK_FACTS: Facts<LinkReport, 10> = [
+pub(crate) const LINK_FACTS: Facts<LinkReport, 11> = [
+    ("Code", |link| code_of(link.peer)),
     (STATE, |link| match activity(link.activity) {
         "" => state(link.state).to_owned(),
         activity => format!("{}, {activity}", state(link.state)),

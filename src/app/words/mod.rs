@@ -15,7 +15,7 @@ pub(crate) mod page;
 pub(crate) mod room;
 
 pub(crate) use amounts::{ago, millis, percent, size, when};
-pub(crate) use names::{EXAMPLE, isolated, name_of, told_apart, topic_from};
+pub(crate) use names::{EXAMPLE, code_of, foreign, isolated, name_of, quoted, told_apart, topic_from};
 
 /// A sentence that ends with an error's own words, and with one full stop.
 pub(crate) fn sentence(said: &str, error: &impl ToString) -> String {

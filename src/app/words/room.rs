@@ -1,6 +1,8 @@
 //! The room around its parts: its header and its bar, who is here, the stage, and what is shown in place of it.
 
-use converge_p2p::{CloseReason, PeerState};
+use converge_p2p::{CloseReason, ErrorCode, PeerState};
+
+use super::quoted;
 
 pub(crate) const NEEDS_JAVASCRIPT: &str = "This room needs JavaScript: your browser connects to the others' by itself, and the program that does it comes with \
      this page. Allow JavaScript for this site, then load the page again.";
@@ -42,6 +44,12 @@ pub(crate) fn unread(count: u32) -> String {
 // Who is here.
 /// Before how many.
 pub(crate) const PEOPLE_HEADING: &str = "People ";
+
+/// Of a long list of people.
+pub(crate) fn show_people(others: usize) -> String {
+    format!("Show all {others} others")
+}
+
 pub(crate) const YOUR_NAME: &str = "Your name";
 /// This person, as a name.
 pub(crate) const YOU: &str = "You";
@@ -50,6 +58,11 @@ pub(crate) const THIS_IS_YOU: &str = "you";
 pub(crate) const YOU_SPEAKING: &str = "you, speaking";
 pub(crate) const SPEAKING: &str = "speaking";
 pub(crate) const TYPING: &str = "typing…";
+
+/// What tells a person apart from others of the same name.
+pub(crate) fn code(code: &str) -> String {
+    format!("Code {code}. It is the same on every screen: ask for it to know that this is who you think.")
+}
 
 /// Somebody whom nothing gets through to.
 pub(crate) fn away(state: PeerState) -> &'static str {
@@ -77,8 +90,8 @@ pub(crate) fn left(names: &[String]) -> Option<String> {
 fn all_of(names: &[String]) -> Option<String> {
     match names {
         [] => None,
-        [name] => Some(name.clone()),
-        [one, two] => Some(format!("{one} and {two}")),
+        [name] => Some(quoted(name)),
+        [one, two] => Some(format!("{} and {}", quoted(one), quoted(two))),
         names => Some(format!("{} people", names.len())),
     }
 }
@@ -107,7 +120,7 @@ pub(crate) const EACH_REACTION: [&str; 7] = ["Thumbs up", "Heart", "Laugh", "Sur
 
 /// Somebody has sent one of them.
 pub(crate) fn reacted(name: &str, reaction: &str) -> String {
-    format!("{name}: {}", reaction.to_ascii_lowercase())
+    format!("{}: {}", quoted(name), reaction.to_ascii_lowercase())
 }
 
 // A room that is closed.
@@ -117,6 +130,19 @@ pub(crate) const TOKEN: &str = "Token";
 pub(crate) const JOIN: &str = "Join";
 /// Of a server that refuses and gives no reason.
 pub(crate) const REFUSED: &str = "The server refused, without saying why.";
+/// Before a text that the server has written.
+pub(crate) const SERVER_SAYS: &str = "The server says: ";
+
+/// Why the server refused, in the page's own words: its text is shown apart from them.
+pub(crate) fn refused(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::BadSignature => {
+            "The server does not accept this tab's key. Load the page again, or open the room in a new tab."
+        }
+        ErrorCode::Origin => "This server takes no pages from this address.",
+        _ => "The server refused.",
+    }
+}
 
 /// Why, as a heading.
 pub(crate) fn closed(reason: CloseReason) -> &'static str {
@@ -164,9 +190,9 @@ mod tests {
     fn many_are_said_as_a_number() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(came(&[]), None);
-        assert_eq!(came(&names(&["Ada"])).as_deref(), Some("Ada came in."));
-        assert_eq!(left(&names(&["Ada"])).as_deref(), Some("Ada has left."));
-        assert_eq!(left(&names(&["Ada", "Ben"])).as_deref(), Some("Ada and Ben have left."));
+        assert_eq!(came(&names(&["Ada"])).as_deref(), Some("“Ada” came in."));
+        assert_eq!(left(&names(&["Ada"])).as_deref(), Some("“Ada” has left."));
+        assert_eq!(left(&names(&["Ada", "Ben"])).as_deref(), Some("“Ada” and “Ben” have left."));
         assert_eq!(came(&names(&["Ada", "Ben", "Cleo"])).as_deref(), Some("3 people came in."));
     }
 }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::frame::with_next_frame;
 use super::room::{Room, use_room};
 use crate::client::{BadMessage, Channel, Received, To, receive};
 use crate::codec::{Codec, Json};
@@ -121,14 +122,25 @@ where
     };
     let number = StoredValue::new(0);
     let sizes = StoredValue::new(Sizes::default());
+    let fires = StoredValue::new(false);
     room.on_event(move |event| match receive::<T, C>(event, name, number.try_get_value().unwrap_or_default()) {
         Some(Ok(message)) => {
             number.try_update_value(|number| *number += 1);
             let surplus = sizes.try_update_value(|sizes| sizes.push(event.payload_bytes())).unwrap_or_default();
-            channel.messages.try_update(|messages| {
-                messages.drain(..surplus.min(messages.len()));
+            if let Some(mut messages) = channel.messages.try_write_untracked() {
+                let surplus = surplus.min(messages.len());
+                messages.drain(..surplus);
                 messages.push(message);
-            });
+            }
+            // However many come in one frame, a list of them is made once.
+            if fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true) {
+                with_next_frame(move || {
+                    fires.try_set_value(false);
+                    if !channel.messages.is_disposed() {
+                        channel.messages.notify();
+                    }
+                });
+            }
         }
         Some(Err(bad)) => {
             channel.error.try_set(Some(bad));
@@ -254,7 +266,7 @@ where
     }
 
     /// The last 200 messages received, oldest first; fewer where they are large, for no more than 32 MiB are kept beside
-    /// the newest. One's own are not among them.
+    /// the newest. One's own are not among them. It is up to date whenever it is read, and fires once in a frame of the screen.
     pub fn messages(self) -> Signal<Vec<Received<T>>> {
         self.messages.into()
     }

@@ -48,8 +48,13 @@
 //! On the server every hook returns the state of a room that is being joined and has nobody in it. Joining starts in
 //! an effect, after the page is hydrated, so the first render in the browser is the same.
 //!
+//! # Once a frame
+//! Signals of members, presence, streams, links and transfers are up to date whenever they are read, but fire once in a
+//! frame of the screen: however often others change what they show, a page is rendered once for all of it. Handlers of
+//! events ([`Room::on_event`]) are called for the newest such change alone.
+//!
 //! # Errors
-//! What can't be joined shows as [`Status::Closed`](crate::Status::Closed) with its reason, and as a text in
+//! What can't be joined shows as [`Status::Closed`](crate::Status::Closed) with its reason, and as a [`RoomError`] in
 //! [`Room::error`]. Sending returns its errors.
 //!
 //! # Ending
@@ -57,6 +62,8 @@
 //! that used it is; a responder stops replying, and links are watched no longer, with the component that asked for it.
 
 mod channel;
+mod error;
+mod frame;
 mod link;
 mod media;
 mod presence;
@@ -65,6 +72,8 @@ mod room;
 mod transfers;
 
 pub use channel::{UseChannel, use_channel, use_channel_on, use_channel_with};
+pub use error::RoomError;
+pub use frame::with_next_frame;
 pub use link::{use_link, use_report};
 pub use media::{UseMedia, use_all_streams, use_devices, use_media, use_player, use_streams};
 pub use presence::{UsePresence, use_presence, use_presence_slot};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use converge_signal::PeerId;
 use leptos::prelude::*;
 
+use super::error::RoomError;
+use super::frame::with_next_frame;
 use crate::client::Client;
 use crate::codec::Payload;
 use crate::driver::Subscription;
@@ -22,7 +24,7 @@ pub struct Room {
     id: RwSignal<Option<PeerId>>,
     status: RwSignal<Status>,
     links: RwSignal<usize>,
-    error: RwSignal<Option<String>>,
+    error: RwSignal<Option<RoomError>>,
     peers: RwSignal<Vec<PeerId>>,
     transfers: RwSignal<Vec<TransferId>>,
     state: StoredValue<State>,
@@ -42,6 +44,38 @@ struct State {
     holders: Vec<(u64, Holder)>,
     /// Numbers the listeners and the holders.
     last: u64,
+    /// What has changed since the last frame of the screen.
+    changes: SortedMap<Change, ()>,
+}
+
+/// Something that has a new value already, and fires with the next frame: once, however often it has changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    /// Who is here.
+    Peers,
+    /// How many links are open.
+    Links,
+    /// Which transfers there are.
+    Transfers,
+    /// How a member can be reached.
+    State(PeerId),
+    Activity(PeerId),
+    Link(PeerId),
+    Streams(PeerId),
+    Slot(PeerId, String),
+    Transfer(TransferId),
+}
+
+impl Change {
+    /// Whose it is.
+    fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::State(peer) | Self::Activity(peer) | Self::Link(peer) | Self::Streams(peer) | Self::Slot(peer, _) => {
+                Some(*peer)
+            }
+            Self::Peers | Self::Links | Self::Transfers | Self::Transfer(_) => None,
+        }
+    }
 }
 
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -275,8 +309,8 @@ impl Room {
         self.links.into()
     }
 
-    /// Why the room could not be joined, or what the server refused, in words.
-    pub fn error(self) -> Signal<Option<String>> {
+    /// Why the room could not be joined, or what the server refused.
+    pub fn error(self) -> Signal<Option<RoomError>> {
         self.error.into()
     }
 
@@ -296,6 +330,9 @@ impl Room {
 
     /// Calls `f` with every event of the room, until the owner of this call is cleaned up. The signals above are
     /// up to date by then.
+    ///
+    /// Changes of presence, activities, links, streams and transfers come once in a frame of the screen: of several that
+    /// concern the same slot, member or transfer, the last. [`Client::events`] has each of them.
     pub fn on_event(self, f: impl Fn(&Event) + Send + Sync + 'static) {
         let id = self.write(|state| {
             state.last += 1;
@@ -350,7 +387,7 @@ impl Room {
                     JoinError::Unsupported { .. } => CloseReason::Unsupported,
                     _ => CloseReason::Refused,
                 };
-                self.error.try_set(Some(error.to_string()));
+                self.error.try_set(Some(error.into()));
                 self.status.try_set(Status::Closed(reason));
                 return;
             }
@@ -358,7 +395,7 @@ impl Room {
         let own = self.read(|state| state.own.clone()).unwrap_or_default();
         for (slot, value) in own.iter() {
             if let Err(error) = client.set_presence(slot, Some(value.clone())) {
-                self.error.try_set(Some(error.to_string()));
+                self.error.try_set(Some(error.into()));
             }
         }
         let subscription = client.subscribe(move |event| self.take(event));
@@ -381,7 +418,7 @@ impl Room {
     }
 
     fn reset(self, status: Status) {
-        self.write(|state| (state.peers.take(), state.transfers.take()));
+        self.write(|state| (state.peers.take(), state.transfers.take(), state.changes.take()));
         self.peers.try_update(Vec::clear);
         self.transfers.try_update(Vec::clear);
         self.links.try_set(0);
@@ -407,43 +444,53 @@ impl Room {
                     slots: SortedMap::default(),
                 };
                 self.write(|state| state.peers.insert(*peer, entry));
-                self.peers.try_update(|peers| peers.push(*peer));
+                self.change(self.peers, Change::Peers, |peers| peers.push(*peer));
             }
             Event::PeerConnected { peer } => {
                 self.set_peer(*peer, PeerState::Connected);
-                self.links.try_update(|links| *links += 1);
+                self.change(self.links, Change::Links, |links| *links += 1);
             }
             Event::PeerDisconnected { peer, .. } => {
                 let was_open = self.set_peer(*peer, PeerState::Connecting) == Some(PeerState::Connected);
                 if was_open {
-                    self.links.try_update(|links| *links = links.saturating_sub(1));
+                    self.change(self.links, Change::Links, |links| *links = links.saturating_sub(1));
                 }
             }
             Event::PeerUnreachable { peer } => {
                 self.set_peer(*peer, PeerState::Unreachable);
             }
             Event::PeerLeft { peer, .. } => {
-                self.write(|state| state.peers.remove(peer));
-                self.peers.try_update(|peers| peers.retain(|id| id != peer));
+                self.write(|state| {
+                    state.changes.retain(|change| change.peer() != Some(*peer));
+                    state.peers.remove(peer)
+                });
+                self.change(self.peers, Change::Peers, |peers| peers.retain(|id| id != peer));
             }
             Event::PresenceChanged { peer, slot, value } => {
                 if let Some(signal) = self.slot_of(*peer, slot) {
-                    signal.set(value.clone());
+                    self.change(signal, Change::Slot(*peer, slot.clone()), |now| now.clone_from(value));
                 }
+                return;
             }
             Event::ActivityChanged { peer, activity } => {
-                let signal = self.read(|state| state.peers.get(peer).map(|entry| entry.activity.clone())).flatten();
-                if let Some(signal) = signal.filter(|signal| signal.get_untracked() != *activity) {
-                    signal.set(*activity);
+                if let Some(signal) = self.activity_of(*peer) {
+                    self.change(signal, Change::Activity(*peer), |now| *now = *activity);
                 }
+                return;
             }
-            Event::Transfer(transfer) => self.take_transfer(transfer),
-            Event::TransferForgotten { transfer } => self.drop_transfer(*transfer),
-            Event::ServerError { message, .. } => {
-                self.error.try_set(Some(message.clone()));
+            Event::LinkChanged { peer } => return self.note(Change::Link(*peer)),
+            Event::StreamsChanged { peer } => return self.note(Change::Streams(*peer)),
+            Event::Transfer(transfer) => return self.take_transfer(transfer),
+            Event::TransferForgotten { transfer } => return self.drop_transfer(*transfer),
+            Event::ServerError { code, message } => {
+                self.error.try_set(Some(RoomError::server(*code, message)));
             }
             _ => {}
         }
+        self.tell(event);
+    }
+
+    fn tell(self, event: &Event) {
         let listeners = self.read(|state| state.listeners.iter().map(|(_, f)| f.clone()).collect::<Vec<_>>());
         for listener in listeners.unwrap_or_default() {
             listener(event);
@@ -455,17 +502,82 @@ impl Room {
         let signal = self.read(|state| state.peers.get(&peer).map(|entry| entry.state.clone())).flatten()?;
         let old = signal.get_untracked();
         if old != new {
-            signal.set(new);
+            self.change(signal, Change::State(peer), |state| *state = new);
         }
         Some(old)
     }
 
-    fn take_transfer(self, transfer: &Transfer) {
-        if let Some(signal) = self.transfer(transfer.id) {
-            return signal.set(transfer.clone());
+    fn activity_of(self, peer: PeerId) -> Option<ArcRwSignal<Activity>> {
+        self.read(|state| state.peers.get(&peer).map(|entry| entry.activity.clone())).flatten()
+    }
+
+    /// Gives a signal a new value at once, and has it fire with the next frame.
+    fn change<T>(self, signal: impl Write<Value = T>, change: Change, update: impl FnOnce(&mut T)) {
+        if let Some(mut value) = signal.try_write_untracked() {
+            update(&mut value);
         }
-        self.write(|state| state.transfers.insert(transfer.id, ArcRwSignal::new(transfer.clone())));
-        self.transfers.try_update(|ids| ids.push(transfer.id));
+        self.note(change);
+    }
+
+    fn note(self, change: Change) {
+        let is_first = self.write(|state| {
+            let is_first = state.changes.len() == 0;
+            state.changes.insert(change, ());
+            is_first
+        });
+        if is_first == Some(true) {
+            with_next_frame(move || self.fire());
+        }
+    }
+
+    /// Has everything fire that has changed since the last frame.
+    fn fire(self) {
+        let changes = self.write(|state| state.changes.take()).unwrap_or_default();
+        // All signals before any handler: a handler reads them.
+        for (change, ()) in &changes {
+            match change {
+                Change::Peers => self.peers.notify(),
+                Change::Links => self.links.notify(),
+                Change::Transfers => self.transfers.notify(),
+                Change::State(peer) => {
+                    let state = self.read(|state| state.peers.get(peer).map(|entry| entry.state.clone())).flatten();
+                    state.iter().for_each(Notify::notify);
+                }
+                Change::Activity(peer) => self.activity_of(*peer).iter().for_each(Notify::notify),
+                Change::Slot(peer, slot) => self.slot_of(*peer, slot).iter().for_each(Notify::notify),
+                Change::Transfer(id) => self.transfer(*id).iter().for_each(Notify::notify),
+                Change::Link(_) | Change::Streams(_) => {}
+            }
+        }
+        for (change, ()) in changes {
+            let event = match change {
+                Change::Peers | Change::Links | Change::Transfers | Change::State(_) => None,
+                Change::Activity(peer) => self
+                    .activity_of(peer)
+                    .map(|activity| Event::ActivityChanged { peer, activity: activity.get_untracked() }),
+                Change::Link(peer) => Some(Event::LinkChanged { peer }),
+                Change::Streams(peer) => Some(Event::StreamsChanged { peer }),
+                Change::Slot(peer, slot) => self.slot_of(peer, &slot).map(|value| Event::PresenceChanged {
+                    peer,
+                    slot,
+                    value: value.get_untracked(),
+                }),
+                Change::Transfer(id) => self.transfer(id).map(|transfer| Event::Transfer(transfer.get_untracked())),
+            };
+            if let Some(event) = event {
+                self.tell(&event);
+            }
+        }
+    }
+
+    fn take_transfer(self, transfer: &Transfer) {
+        let id = transfer.id;
+        if let Some(signal) = self.transfer(id) {
+            return self.change(signal, Change::Transfer(id), |now| now.clone_from(transfer));
+        }
+        self.write(|state| state.transfers.insert(id, ArcRwSignal::new(transfer.clone())));
+        self.change(self.transfers, Change::Transfers, |ids| ids.push(id));
+        self.note(Change::Transfer(id));
     }
 
     /// Whoever joins again begins with no transfers.
@@ -483,7 +595,12 @@ impl Room {
     /// Takes a transfer off the list.
     pub(super) fn drop_transfer(self, id: TransferId) {
         self.write(|state| state.transfers.remove(&id));
-        self.transfers.try_update(|ids| ids.retain(|other| *other != id));
+        self.change(self.transfers, Change::Transfers, |ids| {
+            // In the order of ids, which is that in which they appeared.
+            if let Ok(at) = ids.binary_search(&id) {
+                ids.remove(at);
+            }
+        });
     }
 
     /// The ids of the transfers, in the order in which they appeared.
@@ -565,7 +682,7 @@ impl Room {
     }
 
     pub(super) fn report(self, error: &SendError) {
-        self.error.try_set(Some(error.to_string()));
+        self.error.try_set(Some(error.clone().into()));
     }
 
     fn read<R>(self, f: impl FnOnce(&State) -> R) -> Option<R> {

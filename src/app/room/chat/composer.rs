@@ -46,7 +46,7 @@ pub(super) fn Composer(channel: UseChannel<Said>, attach: NodeRef<Button>, deliv
         match sent {
             Ok(missed) => {
                 let direct = to.get_untracked().map(|peer| words::chat::direct_to(&name_of(peer)));
-                let name = profiles.mine().with_untracked(|mine| Profile::name(Some(mine), from));
+                let name = profiles.mine().with_untracked(|mine| names.author(from, Some(mine)));
                 let (text, direct, at) = (said.text.into(), direct.unwrap_or_default(), Moment::default());
                 let receivers = receivers.into_iter().map(|peer| (peer, name_of(peer))).collect();
                 let delivery = Some(deliveries.sent(said.id, receivers, &missed));

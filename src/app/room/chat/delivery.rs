@@ -304,9 +304,9 @@ mod tests {
         three.gone(peer(3), u64::MAX);
         assert_eq!(three.words(), "Delivered to 1 of 3");
         three.acknowledged(peer(1), 5);
-        assert_eq!(three.words(), "Not delivered to Cleo");
+        assert_eq!(three.words(), "Not delivered to “Cleo”");
         three.gone(peer(1), u64::MAX);
-        assert_eq!(three.words(), "Not delivered to Cleo", "one that has it may go");
+        assert_eq!(three.words(), "Not delivered to “Cleo”", "one that has it may go");
 
         let mut all = to(&["Ada", "Ben"]);
         all.shown(peer(1));
@@ -320,7 +320,7 @@ mod tests {
         assert!(!progress.gone(peer(1), 4));
         assert_eq!(progress.words(), "Sending…");
         assert!(progress.gone(peer(1), 5));
-        assert_eq!(progress.words(), "Not delivered to Ada");
+        assert_eq!(progress.words(), "Not delivered to “Ada”");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use converge_p2p::PeerId;
+use converge_p2p::hooks::with_next_frame;
 use leptos::prelude::*;
 
 use super::delivery::Delivery;
@@ -23,10 +24,10 @@ pub(super) struct Line {
     pub(super) delivery: Option<Delivery>,
 }
 
-/// Older lines are let go.
+/// So many lines are kept.
 const MAX_LINES: usize = 500;
 
-/// And so are those over this many bytes of text, for a single one may have sixteen million.
+/// And at most this many bytes of text beside the newest line, for a single one may have sixteen million.
 const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What has been said in this room. Small and `Copy`.
@@ -38,24 +39,51 @@ pub(in crate::room) struct Lines {
     pub(super) new_from: RwSignal<Option<u64>>,
     /// The end of the log is in view.
     seen: StoredValue<bool>,
+    /// Something has come since the last frame of the screen.
+    fires: StoredValue<bool>,
 }
 
 #[derive(Default)]
 struct Kept {
-    lines: Vec<Line>,
-    /// How many were let go: the number of the first line that is still there.
-    gone: u64,
+    /// In the order of their numbers.
+    lines: Vec<(u64, Line)>,
+    /// How many each author has of these.
+    authors: Vec<(PeerId, usize)>,
+    /// The number of the next line.
+    next: u64,
     text_bytes: usize,
 }
 
 impl Kept {
-    fn push(&mut self, line: Line) {
+    /// Returns the line's number.
+    fn push(&mut self, line: Line) -> u64 {
+        let number = self.next;
+        self.next += 1;
         self.text_bytes += line.text.len();
-        self.lines.push(line);
+        match self.authors.iter_mut().find(|(author, _)| *author == line.from) {
+            Some((_, lines)) => *lines += 1,
+            None => self.authors.push((line.from, 1)),
+        }
+        self.lines.push((number, line));
         // The newest is kept whatever its size.
         while self.lines.len() > MAX_LINES || self.lines.len() > 1 && self.text_bytes > MAX_TEXT_BYTES {
-            self.text_bytes -= self.lines.remove(0).text.len();
-            self.gone += 1;
+            self.drop_oldest();
+        }
+        number
+    }
+
+    /// Drops the oldest line: of the author with more than half of the lines, if there is one. A flood of one author does
+    /// not push out what the others said.
+    fn drop_oldest(&mut self) {
+        let most = self.authors.iter().find(|(_, lines)| lines * 2 > self.lines.len()).map(|(author, _)| *author);
+        let at = most.and_then(|most| self.lines.iter().position(|(_, line)| line.from == most)).unwrap_or_default();
+        let (_, line) = self.lines.remove(at);
+        self.text_bytes -= line.text.len();
+        if let Some(at) = self.authors.iter().position(|(author, _)| *author == line.from) {
+            self.authors[at].1 -= 1;
+            if self.authors[at].1 == 0 {
+                self.authors.swap_remove(at);
+            }
         }
     }
 }
@@ -67,25 +95,38 @@ impl Lines {
             unread,
             new_from: RwSignal::new(None),
             seen: StoredValue::new(true),
+            fires: StoredValue::new(false),
         }
     }
 
-    pub(super) fn push(self, mut line: Line) {
+    /// Adds a line. The log shows it with the next frame of the screen, together with all others that have come by then;
+    /// one's own at once. Returns whether it is the first since the last frame.
+    pub(super) fn push(self, mut line: Line) -> bool {
         line.at = platform::now();
         let mine = line.mine;
-        let number = self.kept.try_update(|kept| {
-            kept.push(line);
-            kept.gone + kept.lines.len() as u64 - 1
-        });
+        let Some(number) = self.kept.try_write_untracked().map(|mut kept| kept.push(line)) else { return false };
+        let (mut new_from, mut unread) = (self.new_from.write_untracked(), self.unread.write_untracked());
         if mine || self.seen.get_value() {
-            if self.new_from.with_untracked(Option::is_some) {
-                self.new_from.set(None);
-            }
+            *new_from = None;
         } else {
-            self.unread.update(|unread| *unread += 1);
-            if self.new_from.with_untracked(Option::is_none) {
-                self.new_from.set(number);
-            }
+            *unread += 1;
+            new_from.get_or_insert(number);
+        }
+        drop((new_from, unread));
+        let is_first = self.fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true);
+        if mine {
+            self.fire();
+        } else if is_first {
+            with_next_frame(move || self.fire());
+        }
+        is_first
+    }
+
+    fn fire(self) {
+        if self.fires.try_update_value(std::mem::take) == Some(true) && !self.kept.is_disposed() {
+            self.kept.notify();
+            self.new_from.notify();
+            self.unread.notify();
         }
     }
 
@@ -99,11 +140,14 @@ impl Lines {
 
     /// The numbers of the lines that are kept; none is used twice.
     pub(super) fn numbers(self) -> Vec<u64> {
-        self.kept.with(|kept| (kept.gone..kept.gone + kept.lines.len() as u64).collect())
+        self.kept.with(|kept| kept.lines.iter().map(|(number, _)| *number).collect())
     }
 
     pub(super) fn line(self, number: u64) -> Option<Line> {
-        self.kept.with_untracked(|kept| kept.lines.get(usize::try_from(number.checked_sub(kept.gone)?).ok()?).cloned())
+        self.kept.with_untracked(|kept| {
+            let at = kept.lines.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+            Some(kept.lines[at].1.clone())
+        })
     }
 }
 
@@ -170,5 +214,34 @@ mod tests {
             lines.push(huge(MAX_TEXT_BYTES + 1));
             assert_eq!(lines.numbers().len(), 1);
         });
+    }
+
+    #[test]
+    fn a_flood_of_one_author_does_not_push_out_what_the_others_said() {
+        let mut kept = Kept::default();
+        let line = |from: u8, text: u64| Line {
+            from: PeerId::from_bytes([from; 32]),
+            name: String::new(),
+            text: text.to_string().into(),
+            direct: String::new(),
+            mine: false,
+            at: Moment::default(),
+            delivery: None,
+        };
+        for text in 0..20 {
+            kept.push(line(1, text));
+        }
+        for text in 0..2000 {
+            kept.push(line(2, text));
+        }
+        assert_eq!(kept.lines.len(), MAX_LINES);
+        assert!((0..20).all(|at| kept.lines[at].1.from == PeerId::from_bytes([1; 32])));
+        assert_eq!(kept.lines.last().map(|(number, line)| (*number, &*line.text)), Some((2019, "1999")));
+        // With nobody that has more than half, the oldest goes.
+        for text in 0..MAX_LINES as u64 {
+            kept.push(line(3 + (text % 3) as u8, text));
+        }
+        assert!(kept.lines.iter().all(|(_, line)| line.from != PeerId::from_bytes([1; 32])));
+        assert!(kept.authors.len() <= 4 && kept.authors.iter().map(|(_, lines)| lines).sum::<usize>() == MAX_LINES);
     }
 }

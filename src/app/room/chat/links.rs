@@ -53,6 +53,18 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// The pieces with at most `links` addresses in them; later ones are text.
+pub(super) fn limited(mut pieces: Vec<Piece<'_>>, mut links: usize) -> Vec<Piece<'_>> {
+    for piece in &mut pieces {
+        let (Piece::Link(text) | Piece::Rest { rest: text, .. }) = *piece else { continue };
+        match links.checked_sub(1) {
+            Some(left) => links = left,
+            None => *piece = Piece::Text(text),
+        }
+    }
+    pieces
+}
+
 /// How much of what follows the `://` is user information, with its `@` (RFC 3986, section 3.2.1).
 fn user_length(address: &str) -> usize {
     let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
@@ -151,6 +163,13 @@ mod tests {
             };
             assert!(pieces(&many).iter().map(whole).sum::<usize>() >= many.len() - "http://".len(), "{beginning}");
         }
+    }
+
+    #[test]
+    fn a_text_has_a_bounded_number_of_links() {
+        let many = limited(pieces("http://a https://b@c http://d"), 2);
+        let rest = Rest { scheme: "https://", rest: "c" };
+        assert_eq!(many, [Link("http://a"), Text(" https://b@"), rest, Text(" "), Text("http://d")]);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use leptos::prelude::*;
 
 use super::Line;
 use super::delivery::Delivery;
-use super::links::{Piece, pieces};
-use crate::parts::{Avatar, list, live};
+use super::links::{Piece, limited, pieces};
+use crate::parts::{Avatar, Bounded, list, live};
 use crate::platform::{self, Moment};
 use crate::room::Shared;
 use crate::words;
@@ -21,6 +21,15 @@ const AT_END_PX: i32 = 40;
 
 /// A longer text is shown up to this many characters at first: laying out megabytes takes a browser a while.
 const SHOWN_CHARS: usize = 4000;
+
+/// And up to this many line breaks: one text must not take all of the log.
+const SHOWN_BREAKS: usize = 40;
+
+/// So many addresses of a text are links, for each link is an element. The rest can be copied.
+const MAX_LINKS: usize = 50;
+
+/// So many of the newest lines are in the page; the rest on request.
+const SHOWN_LINES: usize = 200;
 
 /// How often times are said anew.
 const TICK: Duration = Duration::from_secs(30);
@@ -36,11 +45,17 @@ pub(super) fn Log() -> impl IntoView {
             lines.set_seen(at_end.get_value() && log.client_height() > 0 && !platform::page_is_hidden());
         }
     };
+    let numbers = Signal::derive(move || lines.numbers());
+    let shown = Bounded::last(numbers, SHOWN_LINES);
     let scrolled = move |_| {
         if let Some(log) = log.get_untracked()
             && log.client_height() > 0
         {
             at_end.set_value(log.scroll_height() - log.scroll_top() - log.client_height() <= AT_END_PX);
+            // Older lines that were asked for have been read.
+            if at_end.get_value() && shown.all.get_untracked() {
+                shown.all.set(false);
+            }
             look();
         }
     };
@@ -53,7 +68,6 @@ pub(super) fn Log() -> impl IntoView {
             }
         });
     };
-    let numbers = Signal::derive(move || lines.numbers());
     let transfers = use_transfers().list();
     Effect::new(move |_| {
         // These take some of the log's place, or give it one.
@@ -92,7 +106,8 @@ pub(super) fn Log() -> impl IntoView {
         <div class="log-frame">
             <div class="log" role="log" aria-label=words::chat::MESSAGES tabindex="0" node_ref=log on:scroll=scrolled>
                 <Empty numbers/>
-                {list(numbers, move |number| {
+                {shown.button(words::chat::show_older)}
+                {list(shown.shown, move |number| {
                     lines.line(number).map(|line| view! { <Row line number now/> }).into_any()
                 })}
             </div>
@@ -117,7 +132,7 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
             <Avatar peer=Signal::stored(Some(line.from))/>
             <div class="message-body">
                 <p class="message-head">
-                    <bdi class="message-name" translate="no">
+                    <bdi class="message-name" translate="no" title=words::room::code(&words::code_of(line.from))>
                         {line.name}
                     </bdi>
                     <span class="message-direct">{line.direct}</span>
@@ -132,7 +147,7 @@ fn Row(line: Line, number: u64, now: RwSignal<u64>) -> impl IntoView {
 
 /// A text with what are addresses in it as links, which open beside the room and tell nobody of it.
 fn linked(text: &str) -> AnyView {
-    let pieces = pieces(text).into_iter().map(|piece| match piece {
+    let pieces = limited(pieces(text), MAX_LINKS).into_iter().map(|piece| match piece {
         Piece::Text(text) => text.to_owned().into_any(),
         Piece::Link(address) => link(address, address.to_owned()),
         Piece::Rest { scheme, rest } => link(rest, format!("{scheme}{rest}")),
@@ -187,7 +202,14 @@ fn Text(text: Arc<str>) -> impl IntoView {
 
 /// The beginning of a text that is too long to be shown at once.
 fn shortened(text: &str) -> Option<&str> {
-    text.char_indices().nth(SHOWN_CHARS).map(|(end, _)| &text[..end])
+    let mut breaks = 0;
+    for (number, (at, c)) in text.char_indices().enumerate() {
+        breaks += usize::from(matches!(c, '\n' | '\u{2028}' | '\u{2029}'));
+        if number == SHOWN_CHARS || breaks > SHOWN_BREAKS {
+            return Some(&text[..at]);
+        }
+    }
+    None
 }
 
 /// What to do in a room where nothing has been said.
@@ -221,5 +243,8 @@ mod tests {
         assert_eq!(shortened(&"é".repeat(SHOWN_CHARS)), None);
         let cut = "é".repeat(SHOWN_CHARS);
         assert_eq!(shortened(&format!("{cut}é")), Some(cut.as_str()));
+        let lines = "\n".repeat(SHOWN_BREAKS);
+        assert_eq!(shortened(&lines), None);
+        assert_eq!(shortened(&format!("{lines}\nx")), Some(lines.as_str()));
     }
 }

@@ -1,12 +1,16 @@
 //! The files on their way to and from the others.
 
+use std::collections::VecDeque;
+
 use converge_p2p::hooks::{UseTransfers, use_presence, use_room, use_transfers};
-use converge_p2p::{Event, Transfer, TransferId, TransferState};
-use leptos::html::{Button, Li};
+use converge_p2p::{Event, PeerId, Transfer, TransferId, TransferState};
+use leptos::html::{Button, Canvas, Li};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::Profile;
-use crate::parts::{list, live, live_span, spoken};
+use crate::parts::{Bounded, list, live, live_span, spoken};
+use crate::platform::{self, Preview};
 use crate::room::{Shared, name_of};
 use crate::words;
 
@@ -20,14 +24,75 @@ pub(super) fn Transfers(
     let ids = transfers.list();
     let newest_first = Signal::derive(move || ids.get().into_iter().rev().collect());
     let none = Signal::derive(move || ids.with(Vec::is_empty));
+    let shown = Bounded::first(newest_first, SHOWN_FILES);
     view! {
         <Announcement/>
         <AcceptAll/>
+        <Folded/>
         <ul class="transfers" aria-label=words::chat::TRANSFERS hidden=none>
-            {list(newest_first, move |id| transfers.peek(id).map(|first| view! { <Row first attach/> }).into_any())}
+            {list(shown.shown, move |id| transfers.peek(id).map(|first| view! { <Row first attach/> }).into_any())}
         </ul>
+        {shown.button(words::chat::show_transfers)}
     }
     .into_any()
+}
+
+/// So many rows are in the page at first.
+const SHOWN_FILES: usize = 100;
+
+/// Of the offers of one member that were withdrawn or came to nothing, so many are listed: the newest.
+const MAX_ENDED_EACH: usize = 4;
+
+/// And so many of all members.
+const MAX_ENDED: usize = 64;
+
+/// The ended offers that are listed, oldest first.
+struct Ended<Id>(VecDeque<(PeerId, Id)>);
+
+impl<Id: Copy + PartialEq> Ended<Id> {
+    /// Adds one. Returns the one that makes room for it.
+    fn push(&mut self, peer: PeerId, id: Id) -> Option<Id> {
+        if self.0.iter().any(|(_, other)| *other == id) {
+            return None;
+        }
+        self.0.push_back((peer, id));
+        let own = self.0.iter().filter(|(other, _)| *other == peer).count();
+        let oldest = if own > MAX_ENDED_EACH {
+            self.0.iter().position(|(other, _)| *other == peer)
+        } else if self.0.len() > MAX_ENDED {
+            Some(0)
+        } else {
+            None
+        };
+        oldest.and_then(|at| self.0.remove(at)).map(|(_, id)| id)
+    }
+}
+
+/// Takes all but the newest ended offers of each member off the list, and says how many.
+#[component]
+fn Folded() -> impl IntoView {
+    let transfers = use_transfers();
+    let ended = StoredValue::new(Ended::<TransferId>(VecDeque::new()));
+    let folded = RwSignal::new(0);
+    use_room().on_event(move |event| {
+        let Event::Transfer(transfer) = event else { return };
+        if transfer.outgoing || !transfer.state.is_over() || transfer.state == TransferState::Done {
+            return;
+        }
+        let (peer, id) = (transfer.peer, transfer.id);
+        if let Some(oldest) = ended.try_update_value(|ended| ended.push(peer, id)).flatten() {
+            transfers.forget(oldest);
+            folded.update(|folded| *folded += 1);
+        }
+    });
+    Effect::new(move |_| {
+        if transfers.list().with(Vec::is_empty) && folded.get_untracked() > 0 {
+            folded.set(0);
+        }
+    });
+    let none = Signal::derive(move || folded.get() == 0);
+    let text = Signal::derive(move || words::chat::folded(folded.get()));
+    view! { <p class="transfers-folded" hidden=none use:live=text></p> }.into_any()
 }
 
 /// One press for many files that others offer; nothing for one or none.
@@ -84,7 +149,7 @@ fn Announcement() -> impl IntoView {
     let said = RwSignal::new(String::new());
     use_room().on_event(move |event| {
         let Event::Transfer(transfer @ Transfer { outgoing: false, .. }) = event else { return };
-        let name = || names.peek(transfer.peer, profiles.peek(transfer.peer).as_ref());
+        let name = || names.author(transfer.peer, profiles.peek(transfer.peer).as_ref());
         match transfer.state {
             TransferState::Offered => said.set(words::chat::offered(&name())),
             TransferState::Done => said.set(words::chat::arrived(&name())),
@@ -140,14 +205,7 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
         arrived.then(|| transfers.saved(id)).flatten()
     });
     let not_saved = Signal::derive(move || saved.with(Option::is_none));
-    let preview = is_picture(&first.mime).then(|| {
-        let alt = name.clone();
-        let shown = move || {
-            let alt = alt.clone();
-            saved.get().map(|url| view! { <img class="transfer-preview" src=url alt=alt/> })
-        };
-        view! { <div class="transfer-picture">{shown}</div> }.into_any()
-    });
+    let preview = is_picture(&first.mime).then(|| view! { <Picture name=name.clone() saved/> }.into_any());
     view! {
         <li class="transfer" data-state=text(|it| word(&it.state).to_owned()) tabindex="-1" node_ref=row>
             <p class="transfer-file">
@@ -192,9 +250,40 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
     .into_any()
 }
 
-/// Whether a file is shown once it is there: pictures that are nothing else. An SVG is a document.
+/// A received picture, drawn small. The sender decides what it is: it is not decoded before its dimensions are known.
+#[component]
+fn Picture(name: String, saved: Signal<Option<String>>) -> impl IntoView {
+    let canvas = NodeRef::<Canvas>::new();
+    let preview = RwSignal::new(None::<Preview>);
+    Effect::new(move |_| {
+        let (Some(url), Some(canvas)) = (saved.get(), canvas.get()) else { return };
+        spawn_local(async move {
+            let drawn = platform::draw(url, canvas).await;
+            preview.try_set(Some(drawn));
+        });
+    });
+    let not_drawn = Signal::derive(move || preview.get() != Some(Preview::Drawn));
+    let text = Signal::derive(move || {
+        let text = match preview.get() {
+            Some(Preview::TooLarge) => words::chat::TOO_LARGE_TO_SHOW,
+            Some(Preview::Unreadable) => words::chat::NO_PREVIEW,
+            Some(Preview::Drawn) | None => "",
+        };
+        text.to_owned()
+    });
+    view! {
+        <div class="transfer-picture">
+            <canvas class="transfer-preview" role="img" aria-label=name hidden=not_drawn node_ref=canvas></canvas>
+            <p class="transfer-no-preview" use:live=text></p>
+        </div>
+    }
+    .into_any()
+}
+
+/// Whether a file is shown once it is there: pictures that are nothing else, and that say how large they are before they
+/// are decoded. An SVG is a document; an AVIF is decoded as large as its stream says, whatever its head says.
 fn is_picture(mime: &str) -> bool {
-    ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"].contains(&mime)
+    ["image/png", "image/jpeg", "image/gif", "image/webp"].contains(&mime)
 }
 
 /// Whether it is this person's to say if they want it.
@@ -218,4 +307,27 @@ fn word(state: &TransferState) -> &'static str {
 fn done(transfer: &Transfer) -> u64 {
     // A file of no bytes has arrived whole, too.
     if transfer.state == TransferState::Done { transfer.size.max(1) } else { transfer.moved }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ended_offers_are_few_for_each_member_and_for_all() {
+        let mut ended = Ended(VecDeque::new());
+        let mut numbers = 0..;
+        let mut next = || -> u64 { numbers.next().unwrap_or_default() };
+        let peer = |byte| PeerId::from_bytes([byte; 32]);
+        let honest = next();
+        assert_eq!(ended.push(peer(1), honest), None);
+        assert_eq!(ended.push(peer(1), honest), None, "the same once more");
+        let dropped = (0..5000).filter_map(|_| ended.push(peer(2), next())).count();
+        assert_eq!(dropped, 5000 - MAX_ENDED_EACH);
+        assert!(ended.0.contains(&(peer(1), honest)), "one's flood leaves the others' rows");
+        for byte in 3..200 {
+            ended.push(peer(byte), next());
+        }
+        assert_eq!(ended.0.len(), MAX_ENDED);
+    }
 }

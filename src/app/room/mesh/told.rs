@@ -2,18 +2,38 @@
 
 use std::time::Duration;
 
-use converge_p2p::hooks::{Peer, use_channel_on, use_peers, use_room};
+use converge_p2p::hooks::{Peer, use_channel_on, use_peers, use_room, with_next_frame};
 use converge_p2p::{Lane, LinkReport, PeerId, PeerState};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::MOST_DRAWN;
+use crate::platform;
 use crate::room::quality::bars;
 
 const CHANNEL: &str = "mesh";
 
 /// How often they are asked.
 const AGAIN: Duration = Duration::from_secs(3);
+
+/// A member that asks again within this many milliseconds gets no answer: a report of all links costs more than a question.
+const ANSWER_MS: u64 = 1000;
+
+/// When each member was answered last, in milliseconds since 1970.
+#[derive(Default)]
+struct Answered(Vec<(PeerId, u64)>);
+
+impl Answered {
+    /// Whether a member is to be answered now.
+    fn may(&mut self, peer: PeerId, now: u64) -> bool {
+        self.0.retain(|(_, at)| (*at..at.saturating_add(ANSWER_MS)).contains(&now));
+        let may = self.0.iter().all(|(other, _)| *other != peer);
+        if may {
+            self.0.push((peer, now));
+        }
+        may
+    }
+}
 
 /// What one end says of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +66,10 @@ enum Word {
 /// Tells whoever asks.
 pub(in crate::room) fn tell_links() {
     let (room, channel) = (use_room(), use_channel_on::<Word>(CHANNEL, Lane::LOSSY));
+    let answered = StoredValue::new(Answered::default());
     channel.on_message(move |word| {
-        if word.value != Word::Ask {
+        let may = |answered: &mut Answered| answered.may(word.from, platform::millis());
+        if word.value != Word::Ask || answered.try_update_value(may) != Some(true) {
             return;
         }
         let links = room.client().map(|client| client.report().links).unwrap_or_default();
@@ -63,9 +85,20 @@ pub(in crate::room) fn tell_links() {
 pub(super) fn use_told() -> RwSignal<AllTold> {
     let (channel, peers) = (use_channel_on::<Word>(CHANNEL, Lane::LOSSY), use_peers());
     let all = RwSignal::new(AllTold::new());
+    let fires = StoredValue::new(false);
     channel.on_message(move |word| {
-        if let Word::Links(told) = word.value {
-            all.try_update(|all| keep(all, word.from, told));
+        let Word::Links(told) = word.value else { return };
+        if let Some(mut all) = all.try_write_untracked() {
+            keep(&mut all, word.from, told);
+        }
+        // However much they tell, it is drawn once in a frame.
+        if fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true) {
+            with_next_frame(move || {
+                fires.try_set_value(false);
+                if !all.is_disposed() {
+                    all.notify();
+                }
+            });
         }
     });
     let ask = move |here: &[Peer]| {
@@ -135,6 +168,18 @@ pub(super) fn edges(here: &[PeerId], all: &AllTold) -> Vec<Edge> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_that_asks_without_end_is_answered_once_a_second() {
+        let [ada, ben] = [1, 2].map(|byte| PeerId::from_bytes([byte; 32]));
+        let mut answered = Answered::default();
+        let answers = (0..30_000).filter(|at| answered.may(ada, 5000 + at / 10)).count();
+        assert_eq!(answers, 3);
+        assert!(answered.may(ben, 8000) && !answered.may(ben, 8000));
+        // A clock that is set back keeps nobody waiting.
+        assert!(answered.may(ben, 10));
+        assert_eq!(answered.0.len(), 1);
+    }
 
     #[test]
     fn no_more_is_kept_of_one_than_can_be_drawn_and_the_newest() {

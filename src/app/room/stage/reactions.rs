@@ -38,7 +38,7 @@ pub(super) fn Reactions(sky: Sky, places: Places) -> impl IntoView {
         let (number, from) = (usize::from(message.value), message.from);
         let Some(label) = EACH_REACTION.get(number) else { return };
         // Nobody would see it, and all would fly at once when the page is looked at again.
-        if platform::page_is_hidden() {
+        if platform::page_is_hidden() || sky.count(from) >= MAX_EACH {
             return;
         }
         let name = names.peek(from, profiles.peek(from).as_ref());

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use converge_p2p::hooks::{
-    Room, provide_room, use_channel, use_peers, use_presence, use_presence_slot, use_room_status,
+    Room, RoomError, provide_room, use_channel, use_peers, use_presence, use_presence_slot, use_room_status,
 };
 use converge_p2p::{CloseReason, Options, PeerState, Status};
 use leptos::prelude::*;
@@ -186,10 +186,38 @@ async fn a_slot_ends_with_its_last_user() {
 }
 
 #[wasm_bindgen_test]
+async fn a_flood_runs_what_shows_it_once_a_frame() {
+    server::start();
+    const MESSAGES: usize = 1000;
+    let (ada, (room, chat, runs)) = component(|| {
+        let (room, chat) = (provide_room(options("flood", 1)), use_channel::<u32>("numbers"));
+        let runs = Arc::new(AtomicUsize::new(0));
+        let count = runs.clone();
+        Effect::new(move |_| {
+            chat.messages().with(|_| ());
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        (room, chat, runs)
+    });
+    let (ben, (ben_room, ben_chat)) = component(|| (provide_room(options("flood", 2)), use_channel::<u32>("numbers")));
+    until(|| links(room) == 1 && links(ben_room) == 1).await;
+    let last = || chat.messages().with_untracked(|messages| messages.last().map(|message| message.value));
+    for number in 1..=MESSAGES as u32 {
+        ben_chat.broadcast(&number).unwrap();
+    }
+    until(|| last() == Some(MESSAGES as u32)).await;
+    let runs = runs.load(Ordering::Relaxed);
+    assert!(runs < MESSAGES / 4, "{runs} runs");
+    for owner in [ada, ben] {
+        owner.cleanup();
+    }
+}
+
+#[wasm_bindgen_test]
 async fn what_can_not_be_joined_says_why() {
     server::start();
     let (owner, (room, status)) = component(|| (provide_room(Options::new("")), use_room_status()));
     until(|| status.get_untracked() == Status::Closed(CloseReason::Refused)).await;
-    assert!(room.error().get_untracked().is_some());
+    assert!(matches!(room.error().get_untracked(), Some(RoomError::Join(_))));
     owner.cleanup();
 }

@@ -16,10 +16,11 @@ PATH="$PATH:$PWD/node_modules/.bin" wasm-opt -Oz --enable-bulk-memory --enable-n
 node bench/links.mjs
 node bench/connect.mjs
 
-# The page: a first visit, twenty pointers at once, a call of two minutes, and what Lighthouse says.
+# The page: a first visit, twenty pointers at once, a call of two minutes, a hostile member, and what Lighthouse says.
 node bench/first-visit.mjs
 node bench/cursors.mjs
 node bench/soak.mjs
+node bench/hostile.mjs
 node bench/lighthouse.mjs
 
 # The signalling server, beside a bare one: an example of its crate, which starts both as processes of their own.

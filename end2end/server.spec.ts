@@ -57,7 +57,8 @@ test.describe('a server that ends in order', () => {
 });
 
 test.describe('watched from elsewhere', () => {
-  test.use({ serverArgs: ['--metrics-addr', '127.0.0.1:0', '--log-format', 'json'] });
+  // The page tries to come back to the server that has ended.
+  test.use({ serverArgs: ['--metrics-addr', '127.0.0.1:0', '--log-format', 'json'], mayComplain: [/WebSocket connection to .* failed/] });
 
   test('a server counts, and is not ready once it has been told to end', async ({ server, person }) => {
     await person('lobby');

@@ -100,7 +100,9 @@ impl Outbox {
         let frames = std::mem::take(&mut waiting.frames);
         // What was taken no longer counts: it is written at once, and that has a time limit of its own.
         (waiting.bytes, waiting.signal_bytes) = (0, 0);
-        waiting.shares.clear();
+        if !waiting.shares.is_empty() {
+            waiting.shares.clear();
+        }
         Poll::Ready(match waiting.close {
             Some(close) => Batch::Close(frames, close),
             None => Batch::Frames(frames),

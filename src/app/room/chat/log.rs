@@ -47,7 +47,13 @@ pub(super) fn Log() -> impl IntoView {
     };
     let numbers = Signal::derive(move || lines.numbers());
     let shown = Bounded::last(numbers, SHOWN_LINES);
+    // The log goes to its end with the next frame. Until then, a scroll says nothing about where this person wants to be: it
+    // may be that of the last time, and new rows stand below already.
+    let going = StoredValue::new(false);
     let scrolled = move |_| {
+        if going.get_value() {
+            return;
+        }
         if let Some(log) = log.get_untracked()
             && log.client_height() > 0
         {
@@ -60,10 +66,13 @@ pub(super) fn Log() -> impl IntoView {
         }
     };
     let to_end = move || {
+        going.set_value(true);
         // After the rows have been laid out.
         request_animation_frame(move || {
+            going.try_set_value(false);
             if let Some(log) = log.try_get_untracked().flatten() {
                 log.set_scroll_top(log.scroll_height());
+                at_end.try_set_value(true);
                 look();
             }
         });

@@ -222,7 +222,8 @@ mod tests {
         let lossless = webp(b"VP8L\0\0\0\0\x2f\xff\xc1\x0f\0");
         let extended = webp(b"VP8X\0\0\0\0\0\0\0\0\xff\xff\x00\x01\x00\x00");
         let huge = png(17_000, 16_000);
-        let cases: &[(&[u8], Option<(u32, u32)>)] = &[
+        type Case<'a> = (&'a [u8], Option<(u32, u32)>);
+        let cases: &[Case<'_>] = &[
             (&huge, Some((17_000, 16_000))),
             (jpeg, Some((0x0304, 0x0102))),
             (gif, Some((17, 3))),

@@ -198,7 +198,7 @@ mod tests {
             assert!(queued.iter().all(|queued| queued.abs_diff(share) <= LIMIT / 16 + 1_000), "{senders}: {queued:?}");
             assert!(queued.iter().sum::<usize>() + share <= LIMIT / 2 + 2_000, "{senders}: {queued:?}");
             assert_eq!(
-                outbox.push("x".repeat(3_000).into(), Some(99)),
+                outbox.push("x".repeat(1_500).into(), Some(99)),
                 Pushed::Queued,
                 "{senders}: a member that is calm"
             );

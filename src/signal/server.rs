@@ -23,7 +23,9 @@ mod metrics;
 mod origin;
 mod outbox;
 mod settings;
+mod slots;
 mod tls;
+mod transport;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -49,6 +51,7 @@ pub use self::listen::Listen;
 pub use self::origin::Origins;
 use self::outbox::Outbox;
 pub use self::settings::{Settings, SettingsError};
+use self::slots::Held;
 pub use self::tls::{Tls, TlsError};
 use crate::hub::{ConnId, Counters, Hub, Input, Output};
 use crate::ids::Nonce;
@@ -211,7 +214,7 @@ fn seed() -> u64 {
 async fn upgrade(
     State(signalling): State<Signalling>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    held: Option<Extension<listen::Held>>,
+    held: Option<Extension<Held>>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,

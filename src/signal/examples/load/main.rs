@@ -11,6 +11,7 @@ mod abusers;
 mod churn;
 mod client;
 mod crowd;
+mod h2;
 mod idle;
 mod join;
 mod pairs;
@@ -20,6 +21,7 @@ mod report;
 mod rig;
 mod serve;
 mod storm;
+mod strangers;
 
 use std::error::Error;
 use std::time::Duration;
@@ -69,7 +71,9 @@ enum Command {
     Storm(storm::Storm),
     /// What those who behave suffer from those who don't
     Abuse(abuse::Abused),
-    /// All of these, in some four minutes
+    /// What visitors suffer from strangers that ask the whole server for too much
+    Strangers(strangers::Strangers),
+    /// All of these but the last, in some four minutes
     All,
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -102,6 +106,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Churn(churn) => churn::run(&churn).await,
         Command::Storm(storm) => storm::run(&storm).await,
         Command::Abuse(abused) => abuse::run(&abused).await,
+        Command::Strangers(strangers) => strangers::run(&strangers).await,
         Command::All => all().await,
         Command::Serve(_) | Command::Rig | Command::HubChurn { .. } => Ok(()),
     }

@@ -247,6 +247,8 @@ impl Connection {
         if !matches!(first, Ok(Ok(1..))) {
             return;
         }
+        // Below TLS, whose own buffers would take a little more each time.
+        let stream = Transport::new(stream, self.slot.clone(), self.settings.send_within);
         let Some(tls) = &self.settings.tls else {
             return self.talk(stream, false, app, watcher).await;
         };
@@ -262,7 +264,6 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { peer, slot, requests, settings } = self;
-        let stream = Transport::new(stream, slot.clone(), settings.send_within);
         let service = {
             let settings = settings.clone();
             service_fn(move |mut request: Request<Incoming>| {

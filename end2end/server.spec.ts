@@ -115,6 +115,25 @@ test.describe('scripts', () => {
   });
 });
 
+test.describe('a program that was changed on its way', () => {
+  test.use({ mayComplain: [/integrity|Failed to fetch|Failed to load|net::ERR_FAILED/i] });
+
+  for (const kind of ['js', 'wasm']) {
+    test(`is not run: ${kind}`, async ({ server, visitor }) => {
+      const ada = await visitor({ serviceWorkers: 'block' });
+      await ada.page.route(`**/pkg/*.${kind}`, async (route) => {
+        const response = await route.fetch();
+        // Still a program: a comment, and a section of no meaning.
+        const added = kind === 'js' ? Buffer.from('//') : Buffer.from([0, 2, 1, 120]);
+        await route.fulfill({ response, body: Buffer.concat([await response.body(), added]) });
+      });
+      await ada.page.goto(`${server.url}/r/lobby`);
+      await expect(ada.page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();
+      await expect(ada.page.locator('html')).not.toHaveAttribute('data-alive');
+    });
+  }
+});
+
 test('the landing page counts who is here', async ({ server, visitor, person }) => {
   const guest = await visitor();
   await guest.page.goto(server.url);

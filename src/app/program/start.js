@@ -1,4 +1,4 @@
-async (script, wasm, urgent) => {
+async (script, wasm, integrity, urgent) => {
   const { dataset } = document.documentElement;
   const islands = (root = document) => [...root.querySelectorAll('leptos-island')];
   const names = (root) => islands(root).map((island) => island.dataset.component).join();
@@ -59,7 +59,8 @@ async (script, wasm, urgent) => {
   let changed = false;
   const start = async (source, isAgain) => {
     const program = await import(source);
-    await program.default({ module_or_path: wasm });
+    // Where this is not what the preload has, the program is fetched twice.
+    await program.default({ module_or_path: fetch(wasm, { integrity }) });
     changed = isAgain || isPageChanged();
     const fresh = changed && (await fetched());
     program.hydrate();

@@ -83,7 +83,8 @@ pub(super) fn policy(nonce: &str, host: Option<&str>, reload_port: Option<u32>) 
     HeaderValue::from_str(&format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
          img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; worker-src 'self'; \
-         connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+         connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types default page"
     ))
     .ok()
 }

@@ -581,7 +581,9 @@ mod tests {
                 assert_eq!(policy.contains(directive), found, "{path}: {policy}");
             }
             assert!(
-                policy.contains("frame-ancestors 'none'") && policy.contains("wss://localhost"),
+                policy.contains("frame-ancestors 'none'")
+                    && policy.contains("wss://localhost")
+                    && policy.contains("require-trusted-types-for 'script'"),
                 "{path}: {policy}"
             );
             assert_eq!(text(&headers, "cache-control"), "no-cache", "{path}");

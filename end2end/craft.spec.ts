@@ -66,12 +66,27 @@ test.describe('without a server', () => {
     await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('Rooms where browsers talk directly.');
     // And it is alive.
     await expect(ada.button('See two browsers meet')).toBeEnabled();
+    // With a query too, although it was never asked for before.
+    await ada.page.goto(`${server.url}/?topic=typed-here`);
+    await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('Rooms where browsers talk directly.');
     await ada.page.goto(`${server.url}/r/lobby`);
     await expect(ada.page.getByRole('heading', { name: 'The server can’t be reached' })).toBeVisible();
     await server.start();
     await ada.page.getByRole('link', { name: 'Try again' }).click();
     await ada.connected();
-    // Nothing of the room is kept.
+    // Addresses with a query hold what somebody typed, or are one of any number.
+    await ada.page.goto(`${server.url}/?topic=https%3A%2F%2Ftyped-here.example%2F`);
+    await ada.page.evaluate(async () => {
+      const script = document.querySelector<HTMLLinkElement>('link[rel=stylesheet]')!.href;
+      await Promise.all([fetch(`${script}?typed-here`), fetch('/icon.svg?typed-here'), fetch('/?typed-here')]);
+    });
+    // Nothing of these, nor of the room, is kept.
+    const texts = await ada.page.evaluate(async () => {
+      const cache = await caches.open((await caches.keys())[0]!);
+      const texts = (await cache.keys()).map(async (request) => request.url + (await (await cache.match(request, { ignoreVary: true }))!.text()));
+      return (await Promise.all(texts)).filter((text) => text.includes('typed-here')).length;
+    });
+    expect(texts).toBe(0);
     const kept = await ada.page.evaluate(async () => {
       const names = await caches.keys();
       const caught = await Promise.all(names.map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)));

@@ -98,7 +98,7 @@ test.describe('a page of another origin', () => {
 });
 
 test.describe('scripts', () => {
-  test.use({ mayComplain: [/Content Security Policy/] });
+  test.use({ mayComplain: [/Content Security Policy|'Trusted(Script|HTML|ScriptURL)'/] });
 
   test('that the page did not bring are not run', async ({ server, visitor }) => {
     const ada = await (await visitor()).enter(`${server.url}/r/lobby`);
@@ -106,13 +106,60 @@ test.describe('scripts', () => {
       const blocked = new Promise<string>((done) =>
         document.addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective), { once: true }),
       );
-      const script = document.createElement('script');
-      script.textContent = 'window.injected = true';
-      document.body.append(script);
+      const button = document.createElement('button');
+      try {
+        button.setAttribute('onclick', 'window.injected = true');
+      } catch {}
+      button.click();
       return { blocked: await blocked, injected: 'injected' in window };
     });
-    expect(ran).toEqual({ blocked: 'script-src-elem', injected: false });
+    expect(ran.injected).toBe(false);
+    // Browsers that know Trusted Types look at these first.
+    expect(ran.blocked).toMatch(/^(script-src-attr|require-trusted-types-for)$/);
   });
+
+  test('are not made of texts, and no markup that holds any', async ({ server, visitor }) => {
+    const ada = await (await visitor()).enter(`${server.url}/r/lobby`);
+    const refused = await ada.page.evaluate(() => {
+      const refuses = (attempt: () => void) => {
+        try {
+          attempt();
+          return false;
+        } catch (error) {
+          return error instanceof TypeError;
+        }
+      };
+      const element = document.createElement('div');
+      const script = document.createElement('script');
+      return [
+        refuses(() => (element.innerHTML = '<img src=x onerror="alert(1)">')),
+        refuses(() => (element.innerHTML = '<iframe srcdoc="x"></iframe>')),
+        refuses(() => (script.src = 'data:text/javascript,alert(1)')),
+        refuses(() => (script.text = 'alert(1)')),
+        refuses(() => (element.innerHTML = '<p class="fine">text</p>')),
+      ];
+    });
+    expect(refused).toEqual([true, true, true, true, false]);
+  });
+});
+
+test.describe('a program that was changed on its way', () => {
+  test.use({ mayComplain: [/integrity|Failed to fetch|Failed to load|net::ERR_FAILED/i] });
+
+  for (const kind of ['js', 'wasm']) {
+    test(`is not run: ${kind}`, async ({ server, visitor }) => {
+      const ada = await visitor({ serviceWorkers: 'block' });
+      await ada.page.route(`**/pkg/*.${kind}`, async (route) => {
+        const response = await route.fetch();
+        // Still a program: a comment, and a section of no meaning.
+        const added = kind === 'js' ? Buffer.from('//') : Buffer.from([0, 2, 1, 120]);
+        await route.fulfill({ response, body: Buffer.concat([await response.body(), added]) });
+      });
+      await ada.page.goto(`${server.url}/r/lobby`);
+      await expect(ada.page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();
+      await expect(ada.page.locator('html')).not.toHaveAttribute('data-alive');
+    });
+  }
 });
 
 test('the landing page counts who is here', async ({ server, visitor, person }) => {

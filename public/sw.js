@@ -18,10 +18,12 @@ self.addEventListener('activate', (event) => {
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;
-  const { origin, pathname } = new URL(request.url);
+  const { origin, pathname, search } = new URL(request.url);
   if (request.method !== 'GET' || origin !== self.location.origin) return;
+  // An address with a query may hold what somebody typed, or be one of any number: nothing of it is kept.
+  if (search !== '' && request.mode !== 'navigate') return;
   if (HASHED.test(pathname)) event.respondWith(hashed(request));
-  else if (request.mode === 'navigate' && (pathname === '/' || pathname.startsWith('/r/'))) event.respondWith(page(request, pathname));
+  else if (request.mode === 'navigate' && (pathname === '/' || pathname.startsWith('/r/'))) event.respondWith(page(request, pathname + search));
   else if (SHELL.includes(pathname)) event.respondWith(fetch(request).catch(() => caches.match(request, { ignoreVary: true })));
 });
 
@@ -39,13 +41,13 @@ async function hashed(request) {
 }
 
 /** A page comes with a policy and a nonce of its own: one that is kept goes with those it came with. */
-async function page(request, pathname) {
+async function page(request, path) {
   try {
     const response = await fetch(request);
-    if (response.ok && pathname === '/') await (await caches.open(KEPT)).put('/', response.clone());
+    if (response.ok && path === '/') await (await caches.open(KEPT)).put('/', response.clone());
     return response;
   } catch {
-    const kept = pathname === '/' && (await caches.match('/', { ignoreVary: true }));
+    const kept = /^\/(\?|$)/.test(path) && (await caches.match('/', { ignoreVary: true }));
     return kept || away();
   }
 }

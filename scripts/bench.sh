@@ -25,3 +25,7 @@ node bench/lighthouse.mjs
 
 # The signalling server, beside a bare one: an example of its crate, which starts both as processes of their own.
 cargo run --quiet --release --locked -p converge-signal --features server --example load -- all
+
+# The whole server under strangers' attacks: memory, pages, descriptors.
+server=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/converge
+cargo run --quiet --release --locked -p converge-signal --features server --example load -- strangers --server "$server"

@@ -17,7 +17,7 @@ async fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
     use std::time::SystemTime;
 
-    use converge_signal::server::Grant;
+    use converge_signal::server::{Grant, listen};
 
     use self::settings::{Command, Problem};
 
@@ -27,7 +27,10 @@ async fn main() -> std::process::ExitCode {
         Err(Problem::Arguments(error)) => error.exit(),
         Err(problem) => return fail(&problem),
     };
-    for warning in settings.warnings() {
+    if let Err(error) = listen::raise_descriptor_limit() {
+        eprintln!("converge: can't raise the limit of file descriptors: {error}");
+    }
+    for warning in settings.warnings(listen::affordable_connections()) {
         eprintln!("converge: {warning}");
     }
     match command {

@@ -11,6 +11,7 @@ use converge_signal::server::{Listen, SettingsError, Signalling, listen};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::pages::Site;
 use crate::settings::Settings;
 
 /// Why the server can't run.
@@ -24,6 +25,7 @@ pub(crate) enum ServerError {
 
 /// Serves until told to stop, and then for a bounded time.
 pub(crate) async fn run(settings: Settings) -> Result<(), ServerError> {
+    let origins = settings.server.origins.clone();
     let signalling = Signalling::new(settings.server)?;
     let (listener, addr) = bind(settings.addr)?;
     let operator = match settings.metrics_addr {
@@ -31,7 +33,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServerError> {
         None => None,
     };
     let secure = settings.listen.tls.is_some();
-    let app = pages::router(pages::options(addr), &signalling, secure);
+    let app =
+        pages::router(pages::options(addr), &signalling, Site { secure, origins, pages_per_ip: settings.pages_per_ip });
     // On standard output and by themselves: scripts wait for them.
     println!("listening on http{}://{addr}", if secure { "s" } else { "" });
     if let Some((_, addr)) = &operator {

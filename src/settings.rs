@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
 
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use converge_signal::PeerId;
 use converge_signal::protocol::Limits;
@@ -73,6 +74,15 @@ pub(crate) enum Problem {
     File { path: PathBuf, error: Box<toml::de::Error> },
     #[error("--allow-origin {0:?} is no origin: use https://HOST, https://HOST:PORT, * or null")]
     Origin(String),
+    #[error("--host {0:?} is no name like meet.example")]
+    Host(String),
+    #[error(
+        "a password on the command line can be read by everybody on this machine: give --ice-server by \
+         CONVERGE_ICE_SERVER or by the file that --config names"
+    )]
+    IcePassword,
+    #[error("--{0} must be at least 1")]
+    NoNumber(&'static str),
     #[error("--auth token needs a secret: name a file by --token-secret-file, or set {SECRET_VARIABLE}")]
     NoSecret,
     #[error("the token secret: {0}")]
@@ -95,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     pub(crate) server: server::Settings,
     pub(crate) listen: Listen,
+    /// How many pages one address may load: each second in the long run, and at once.
+    pub(crate) pages_per_ip: (u32, u32),
     /// What makes tokens and checks them, if there is a secret.
     pub(crate) tokens: Option<RoomTokens>,
     /// As they are in effect, to be printed.
@@ -121,6 +133,12 @@ where
 {
     let matches = command().try_get_matches_from(arguments).map_err(Problem::Arguments)?;
     let Cli { command, given } = Cli::from_arg_matches(&matches).map_err(Problem::Arguments)?;
+    let is_password = |server: &given::Ice| server.0.credential.is_some();
+    if matches.value_source("ice_server") == Some(ValueSource::CommandLine)
+        && given.ice_server.iter().flatten().any(is_password)
+    {
+        return Err(Problem::IcePassword);
+    }
     let file = given.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
     let settings = Settings::new(given.or(file), secret)?;
     Ok((command.unwrap_or(Command::Serve), settings))
@@ -181,7 +199,10 @@ impl Settings {
         };
         let trusted_proxies = given.trusted_proxy.clone().unwrap_or_default();
         let mut server = server::Settings {
-            origins: Origins::and(given.allow_origin.iter().flatten().cloned()).map_err(Problem::Origin)?,
+            origins: Origins::and(given.allow_origin.iter().flatten().cloned())
+                .map_err(Problem::Origin)?
+                .hosts(given.host.iter().flatten().cloned())
+                .map_err(Problem::Host)?,
             trusted_proxies: trusted_proxies.clone(),
             ping_every: time(given.ping_every),
             pong_within: time(given.pong_within),
@@ -200,10 +221,17 @@ impl Settings {
         for (name, within) in [
             ("first-byte-within", given.first_byte_within),
             ("headers-within", given.headers_within),
+            ("send-within", given.send_within),
             ("drain-within", given.drain_within),
         ] {
             if time(within).is_zero() {
                 return Err(Problem::NoTime(name));
+            }
+        }
+        let pages_per_ip = (number(given.pages_per_second_per_ip), number(given.page_burst_per_ip));
+        for (name, pages) in [("pages-per-second-per-ip", pages_per_ip.0), ("page-burst-per-ip", pages_per_ip.1)] {
+            if pages == 0 {
+                return Err(Problem::NoNumber(name));
             }
         }
         let tls = match (&given.tls_cert, &given.tls_key) {
@@ -215,6 +243,7 @@ impl Settings {
             first_byte_within: time(given.first_byte_within),
             headers_within: time(given.headers_within),
             handshake_within: time(given.headers_within),
+            send_within: time(given.send_within),
             // Beside its socket, a browser has up to six connections for files.
             max_connections: limits.max_connections.saturating_mul(2),
             max_connections_per_ip: limits.max_connections_per_ip.saturating_add(128),
@@ -229,6 +258,7 @@ impl Settings {
             log_format: given.log_format.unwrap_or_default(),
             server,
             listen,
+            pages_per_ip,
             tokens,
             effective,
         })
@@ -239,9 +269,23 @@ impl Settings {
         toml::to_string(&self.effective)
     }
 
-    /// What is legal but seldom meant, in words.
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    /// What is legal but seldom meant, in words. `affordable` is how many connections there are descriptors for, if that is
+    /// known.
+    pub(crate) fn warnings(&self, affordable: Option<u32>) -> Vec<String> {
         let mut warnings = Vec::new();
+        let sockets = self.server.hub.limits.max_connections;
+        if let Some(affordable) = affordable.filter(|affordable| *affordable < sockets) {
+            warnings.push(format!(
+                "there are file descriptors for {affordable} connections, fewer than --max-connections {sockets}: raise the \
+                 limit (ulimit -Hn, or LimitNOFILE of systemd)"
+            ));
+        }
+        if !self.addr.ip().is_loopback() && self.server.origins.is_without_hosts() {
+            warnings.push(
+                "without --host this server is reached by IP address and localhost only: name what people call it by"
+                    .to_owned(),
+            );
+        }
         if !self.addr.ip().is_loopback() && self.metrics_addr.is_some_and(|addr| !addr.ip().is_loopback()) {
             warnings.push("--metrics-addr can be reached by everybody who can reach this machine".to_owned());
         }

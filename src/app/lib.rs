@@ -33,7 +33,7 @@ pub use self::numbers::{Numbers, NumbersSource, here_now};
 pub use self::paths::{redirected, refused_path, room_path};
 pub use self::platform::begin;
 pub use self::program::with_shapes;
-pub use self::words::page::ERROR_PAGE;
+pub use self::words::page::{ERROR_PAGE, LONG_ADDRESS_PAGE, TOO_MANY_PAGE, UNKNOWN_HOST_PAGE};
 
 /// The document around the pages.
 pub fn shell(options: LeptosOptions) -> impl IntoView {

@@ -1,7 +1,6 @@
 //! Where pages are.
 
 use crate::landing::{as_name, decoded};
-use crate::words::landing::LONG_NAME;
 
 /// The path of a topic's room.
 pub fn room_path(topic: &str) -> String {
@@ -19,8 +18,6 @@ pub fn redirected(path: &str) -> Option<String> {
     let decoded = decoded(name).unwrap_or_else(|| char::REPLACEMENT_CHARACTER.to_string());
     let to = match as_name(&decoded) {
         Ok(topic) => room_path(&topic),
-        // The room itself says what is wrong with it.
-        Err(LONG_NAME) => return None,
         Err(_) => refused_path(&decoded),
     };
     (to != path).then_some(to)
@@ -77,7 +74,9 @@ mod tests {
         ] {
             assert_eq!(redirected(path).as_deref(), to, "{path}");
         }
-        assert_eq!(redirected(&format!("/r/{}", "x".repeat(200))), None);
+        // Before a room is rendered for it.
+        let long = "x".repeat(129);
+        assert_eq!(redirected(&format!("/r/{long}")), Some(format!("/?topic={long}")));
         for odd in ["👨\u{200d}\u{fe0f}x", "م\u{200c}\u{61c}x", "\u{2adc}\u{fe0f}", " e\u{200d}\u{301} "] {
             let to = redirected(&room_path(odd)).unwrap_or_else(|| room_path(odd));
             assert_eq!(redirected(&to), None, "{odd:?}: one redirect is enough");

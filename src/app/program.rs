@@ -8,20 +8,28 @@ use std::sync::OnceLock;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_router::location::RequestUrl;
+#[cfg(feature = "ssr")]
+use sha2::{Digest, Sha256};
 
 pub use self::shape::with_shapes;
 use crate::words;
+
+/// What start.js adds to the script's address to have another instance of it.
+const AGAIN: &str = "#again";
 
 /// Small, and in the page itself.
 const EARLY: &str = include_str!("program/early.js");
 const START: &str = include_str!("program/start.js");
 
-/// The files that a page loads, by their paths.
+/// The files that a page loads, by their paths, and the hashes of what runs, as Subresource Integrity has them. Where files
+/// have no hash in their names, they may change under a server that runs, and have no hash here either.
 #[derive(Clone)]
 struct Files {
     script: String,
     wasm: String,
     style: String,
+    script_hash: Option<String>,
+    wasm_hash: Option<String>,
 }
 
 impl Files {
@@ -43,8 +51,25 @@ impl Files {
         };
         let (package, name) = (&options.site_pkg_dir, &options.output_name);
         let path = |kind: &str| format!("/{package}/{name}{}.{kind}", hash(kind).unwrap_or_default());
-        Self { script: path("js"), wasm: path("wasm"), style: path("css") }
+        let (script, wasm, style) = (path("js"), path("wasm"), path("css"));
+        let integrity = |path: &str| {
+            let file = format!("{}{path}", options.site_root);
+            options.hash_files.then(|| std::fs::read(file).ok().as_deref().map(integrity)).flatten()
+        };
+        Self { script_hash: integrity(&script), wasm_hash: integrity(&wasm), script, wasm, style }
     }
+}
+
+/// The hash of a file, by which browsers refuse another in its place (<https://www.w3.org/TR/SRI/>).
+#[cfg(feature = "ssr")]
+fn integrity(file: &[u8]) -> String {
+    format!("sha256-{}", data_encoding::BASE64.encode(&Sha256::digest(file)))
+}
+
+/// Pages are made on the server.
+#[cfg(not(feature = "ssr"))]
+fn integrity(_: &[u8]) -> String {
+    String::new()
 }
 
 /// The path of the page that is being rendered. leptos_axum gives the address with a host of its own.
@@ -79,17 +104,25 @@ pub(crate) fn Program(options: LeptosOptions) -> impl IntoView {
     if let Some(context) = Owner::current_shared_context() {
         context.set_is_hydrating(false);
     }
-    let Files { script, wasm, .. } = Files::of_this_build(&options);
+    let Files { script, wasm, script_hash, wasm_hash, .. } = Files::of_this_build(&options);
     let urgent = use_context::<RequestUrl>().is_some_and(|url| path_of(&url).starts_with("/r/"));
     let nonce = use_nonce();
-    let call = format!("({})({script:?}, {wasm:?}, {urgent})", START.trim_end().trim_end_matches(';'));
+    let integrity = wasm_hash.as_deref().unwrap_or_default();
+    let call = format!("({})({script:?}, {wasm:?}, {integrity:?}, {urgent})", START.trim_end().trim_end_matches(';'));
+    // The one way to give the hash of a script that another imports. It comes before whatever loads a module.
+    let imports = script_hash.clone().map(|hash| {
+        let nonce = nonce.clone();
+        let map = format!(r#"{{"integrity":{{"{script}":"{hash}","{script}{AGAIN}":"{hash}"}}}}"#);
+        view! { <script type="importmap" nonce=nonce>{map}</script> }
+    });
     let early = urgent.then(|| {
         view! {
-            <link rel="modulepreload" href=script/>
+            <link rel="modulepreload" href=script integrity=script_hash/>
             <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
         }
     });
     view! {
+        {imports}
         {early}
         <script type="module" nonce=nonce>
             {call}
@@ -100,6 +133,12 @@ pub(crate) fn Program(options: LeptosOptions) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_instance_has_the_same_hash() {
+        assert!(START.contains(&format!("`${{script}}{AGAIN}`")));
+        assert_eq!(integrity(b""), "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
 
     #[test]
     fn the_path_is_found_in_whatever_address_the_server_gives() {

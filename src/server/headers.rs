@@ -10,8 +10,10 @@ use axum::response::Response;
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// A topic stands in its page's address, and is nobody else's business; the rest is what a room needs of the browser.
-const ALWAYS: [(HeaderName, &str); 3] = [
+const ALWAYS: [(HeaderName, &str); 4] = [
     (REFERRER_POLICY, "no-referrer"),
+    // Pages of other sites can't embed what is here, and so not read it from memory that a processor shares.
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
         HeaderName::from_static("permissions-policy"),
@@ -81,7 +83,8 @@ pub(super) fn policy(nonce: &str, host: Option<&str>, reload_port: Option<u32>) 
     HeaderValue::from_str(&format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
          img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; worker-src 'self'; \
-         connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+         connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types default page"
     ))
     .ok()
 }

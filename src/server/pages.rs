@@ -3,20 +3,25 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Query, Request};
+use axum::extract::{Query, Request, State};
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use converge_app::{App, ERROR_PAGE, Numbers, NumbersSource, shell};
-use converge_signal::server::Signalling;
+use converge_app::{
+    App, ERROR_PAGE, LONG_ADDRESS_PAGE, Numbers, NumbersSource, TOO_MANY_PAGE, UNKNOWN_HOST_PAGE, shell,
+};
+use converge_signal::server::listen::Client;
+use converge_signal::server::{Origins, RequestBudget, Signalling};
 use leptos::config::{Env, LeptosOptions};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
@@ -27,22 +32,58 @@ use tower_http::services::{ServeDir, ServeFile};
 
 use super::headers::{self, Way};
 
-/// Everything there is to serve; over TLS if `secure`.
-pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bool) -> Router {
+/// The longest path and query, in bytes: a room's name has at most 128, each of which may be written as three.
+const LONGEST_ADDRESS: usize = 1024;
+
+/// A visit of a page makes some ten requests.
+const FILES_PER_PAGE: u32 = 10;
+
+/// What is read of a file at a time, in bytes: each response in progress holds as much.
+const FILE_CHUNK: usize = 16 * 1024;
+
+/// How long the numbers of rooms and people stay as they are. Fresh ones would tell a stranger the moment at which
+/// somebody comes or goes.
+const NUMBERS_FOR: Duration = Duration::from_secs(10);
+
+/// What the routes need to know of the settings.
+pub(super) struct Site {
+    /// Pages are served over TLS.
+    pub(super) secure: bool,
+    /// The names that the server answers as.
+    pub(super) origins: Origins,
+    /// How many pages one address may load: each second in the long run, and at once.
+    pub(super) pages_per_ip: (u32, u32),
+}
+
+/// Everything there is to serve.
+pub(super) fn router(options: LeptosOptions, signalling: &Signalling, site: Site) -> Router {
     let root = Path::new(&*options.site_root);
+    let (per_second, burst) = site.pages_per_ip;
+    // Half of the processors, so that all else goes on meanwhile.
+    let at_a_time = std::thread::available_parallelism().map_or(1, NonZero::get) / 2;
+    let rendered = Arc::new(RequestBudget::new(per_second, burst).at_a_time(at_a_time));
     let context = page_context(&options, signalling);
     // Files under pkg/ carry a hash of their content in their names, and are compressed when they are built.
     let pkg = ServeDir::new(root.join(&*options.site_pkg_dir)).precompressed_br().precompressed_gzip();
+    let pkg = pkg.with_buf_chunk_size(FILE_CHUNK);
     let pkg = Router::new().fallback_service(pkg).layer(map_response(|response| cache(response, FOR_EVER)));
     let not_found = leptos_axum::file_and_error_handler_with_context::<LeptosOptions, _>(context.clone(), shell);
     let not_found = {
-        let options = options.clone();
-        move |request: Request| not_found(request.uri().clone(), axum::extract::State(options.clone()), request)
+        let (options, rendered) = (options.clone(), rendered.clone());
+        move |request: Request| {
+            let (options, rendered) = (options.clone(), rendered.clone());
+            async move {
+                let asked = Asked::of(&request);
+                let Some(_admitted) = rendered.admit(asked.client.as_ref()).await else { return asked.too_often() };
+                not_found(request.uri().clone(), State(options), request).await.into_response()
+            }
+        }
     };
     let files = ServeDir::new(root)
         .append_index_html_on_directories(false)
         .precompressed_br()
         .precompressed_gzip()
+        .with_buf_chunk_size(FILE_CHUNK)
         .fallback(not_found.into_service());
     let files = Router::new().fallback_service(files).layer(map_response(|response| cache(response, FOR_AN_HOUR)));
     let pages = Router::new()
@@ -51,7 +92,8 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bo
             move || shell(options.clone())
         })
         .with_state(options.clone())
-        .layer(map_response(shaped));
+        .layer(map_response(shaped))
+        .layer(from_fn_with_state(rendered, budgeted));
     let worker =
         Router::new().route_service("/sw.js", ServeFile::new(root.join("sw.js"))).layer(map_response(service_worker));
     let routes = Router::new()
@@ -61,29 +103,100 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, secure: bo
         .route("/r", get(open_room))
         .merge(signalling.router())
         .merge(pages.fallback_service(files).layer(CompressionLayer::new()));
-    guarded(routes.layer(from_fn(one_address)), secure)
+    guarded(routes.layer(from_fn(one_address)), site)
 }
 
-/// With the headers that every answer has, and a page in place of an answer that panicked.
-fn guarded(routes: Router, secure: bool) -> Router {
+/// With the headers that every answer has, and a page in place of an answer that panicked, or that this server has no
+/// business to give. Each address has a budget of requests of any kind.
+fn guarded(routes: Router, site: Site) -> Router {
+    let (per_second, burst) = site.pages_per_ip;
+    let requests = RequestBudget::new(per_second.saturating_mul(FILES_PER_PAGE), burst.saturating_mul(FILES_PER_PAGE));
+    let site = Arc::new((site, requests));
     routes.layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| sorry())).layer(from_fn(
-        move |request: Request, next: Next| async move {
-            let way = Way::of(request.headers(), secure);
-            let mut response = next.run(request).await;
-            headers::protect(&mut response, way);
-            response
+        move |request: Request, next: Next| {
+            let site = site.clone();
+            async move {
+                let (site, requests) = &*site;
+                let way = Way::of(request.headers(), site.secure);
+                let asked = Asked::of(&request);
+                let admitted = requests.admit(asked.client.as_ref()).await;
+                let host = host(request.headers(), request.uri());
+                let mut response = if admitted.is_none() {
+                    asked.too_often()
+                } else if host.is_some_and(|host| !site.origins.is_own_host(host)) {
+                    page(StatusCode::MISDIRECTED_REQUEST, UNKNOWN_HOST_PAGE)
+                } else if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > LONGEST_ADDRESS) {
+                    page(StatusCode::URI_TOO_LONG, LONG_ADDRESS_PAGE)
+                } else {
+                    next.run(request).await
+                };
+                headers::protect(&mut response, way);
+                response
+            }
         },
     ))
+}
+
+/// The host that a request is made to. HTTP/2 has it in the address.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.or_else(|| uri.authority().map(|authority| authority.as_str()))
+}
+
+/// Holds each address to a budget of requests.
+async fn budgeted(State(budget): State<Arc<RequestBudget>>, request: Request, next: Next) -> Response {
+    let asked = Asked::of(&request);
+    match budget.admit(asked.client.as_ref()).await {
+        Some(_admitted) => next.run(request).await,
+        None => asked.too_often(),
+    }
+}
+
+/// What is needed of a request to take it from its address' budget.
+struct Asked {
+    client: Option<Client>,
+    version: Version,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        Self { client: request.extensions().get().copied(), version: request.version() }
+    }
+
+    /// The response that refuses it, after which its connection ends.
+    fn too_often(&self) -> Response {
+        let mut refused = page(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_PAGE);
+        refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        // HTTP/2 has no such header.
+        if self.version < Version::HTTP_2 {
+            refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        refused
+    }
+}
+
+/// A page that is always the same.
+fn page(status: StatusCode, page: &'static str) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
 
 /// What pages find in their context, and the headers that each gets of its own.
 fn page_context(options: &LeptosOptions, signalling: &Signalling) -> impl Fn() + Clone + Send + Sync + 'static {
     let reload_port = matches!(options.env, Env::DEV).then_some(options.reload_port);
     let signalling = signalling.clone();
+    let latest: Mutex<Option<(Instant, Numbers)>> = Mutex::default();
     let numbers = NumbersSource(Arc::new(move || {
+        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, numbers)) = *latest
+            && at.elapsed() < NUMBERS_FOR
+        {
+            return numbers;
+        }
         let counts = signalling.counts();
         let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        Numbers { rooms: number(counts.topics), people: number(counts.members) }
+        let numbers = Numbers { rooms: number(counts.topics), people: number(counts.members) };
+        *latest = Some((Instant::now(), numbers));
+        numbers
     }));
     move || {
         provide_context(numbers.clone());
@@ -92,9 +205,7 @@ fn page_context(options: &LeptosOptions, signalling: &Signalling) -> impl Fn() +
         else {
             return;
         };
-        // HTTP/2 has the host in the address.
-        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| request.uri.authority().map(|authority| authority.as_str()));
+        let host = host(&request.headers, &request.uri);
         if let Some(policy) = headers::policy(&nonce, host, reload_port) {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
         }
@@ -146,7 +257,7 @@ async fn shaped(response: Response) -> Response {
 
 /// What is said when a request has brought down what was to answer it.
 fn sorry() -> Response {
-    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CACHE_CONTROL, "no-store")], Html(ERROR_PAGE)).into_response()
+    page(StatusCode::INTERNAL_SERVER_ERROR, ERROR_PAGE)
 }
 
 /// The worker may fetch from this site, and is asked for anew each time.
@@ -200,6 +311,9 @@ mod tests {
     use std::sync::OnceLock;
 
     use axum::http::Request;
+    use converge_signal::server::listen;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
     use tower::ServiceExt;
 
     use super::*;
@@ -220,8 +334,13 @@ mod tests {
                 .env(Env::PROD)
                 .build();
             let signalling = Signalling::new(converge_signal::server::Settings::default()).unwrap();
-            [false, true].map(|secure| router(options.clone(), &signalling, secure))
+            [false, true].map(|secure| router(options.clone(), &signalling, allowing(secure)))
         })
+    }
+
+    fn allowing(secure: bool) -> Site {
+        let origins = Origins::same().hosts(["meet.example"]).unwrap();
+        Site { secure, origins, pages_per_ip: (10, 100) }
     }
 
     async fn get(path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
@@ -250,7 +369,7 @@ mod tests {
         async fn broken() -> &'static str {
             panic!("on purpose")
         }
-        let app = guarded(Router::new().route("/broken", axum::routing::get(broken)), false);
+        let app = guarded(Router::new().route("/broken", axum::routing::get(broken)), allowing(false));
         let request = Request::get("/broken").header("host", "localhost").body(Body::empty()).unwrap();
         let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
         assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -313,6 +432,77 @@ mod tests {
         assert!(body.contains(">%2e%2e<"), "it is decoded once: {body}");
         let (_, _, body) = get("/?topic=..").await;
         assert!(body.contains("browsers take it for a folder"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_refused_before_it_is_rendered() {
+        for path in [format!("/r/{}", "x".repeat(30_000)), format!("/?topic={}", "x".repeat(1100))] {
+            let (status, headers, body) = get(&path).await;
+            assert_eq!(status, StatusCode::URI_TOO_LONG, "{}", &path[..20]);
+            assert!(body.len() < 500 && body.contains("too long"), "{body}");
+            assert_eq!(text(&headers, "cache-control"), "no-store");
+        }
+        // The longest name there is, with each byte written as three.
+        let name = "ü".repeat(64);
+        assert_eq!(get(&converge_app::room_path(&name)).await.0, StatusCode::OK);
+        let (status, headers, _) = get(&format!("/r/{}", "x".repeat(129))).await;
+        assert_eq!(status, StatusCode::PERMANENT_REDIRECT);
+        assert!(headers[header::LOCATION].to_str().unwrap().starts_with("/?topic=xxx"));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_the_server_was_not_told_of_is_refused() {
+        for (host, expected) in [
+            ("evil.example", StatusCode::MISDIRECTED_REQUEST),
+            ("meet.example", StatusCode::OK),
+            ("192.168.1.5:3000", StatusCode::OK),
+        ] {
+            let request = Request::get("/").header("host", host).body(Body::empty()).unwrap();
+            let (parts, body) = server()[0].clone().oneshot(request).await.unwrap().into_parts();
+            assert_eq!(parts.status, expected, "{host}");
+            let body = to_bytes(body, 1 << 20).await.unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("evil"), "it is not repeated");
+        }
+    }
+
+    /// The routes behind the listener that tells them who asks.
+    async fn served(pages_per_ip: (u32, u32)) -> SocketAddr {
+        let signalling = Signalling::new(converge_signal::server::Settings::default()).unwrap();
+        let options = LeptosOptions::builder().output_name("converge").site_root("/nowhere").env(Env::PROD).build();
+        let app = router(options, &signalling, Site { pages_per_ip, ..allowing(false) });
+        let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(listen::serve(listener, app, listen::Listen::default(), std::future::pending()));
+        addr
+    }
+
+    /// The first line of the response to a request from one of the machine's own addresses.
+    async fn asked(addr: SocketAddr, source: &str, path: &str) -> String {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source.parse::<std::net::Ipv4Addr>().unwrap(), 0).into()).unwrap();
+        let mut stream = socket.connect(addr).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await.unwrap();
+        String::from_utf8_lossy(&response).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn one_address_gets_so_many_pages_and_others_theirs() {
+        // Leptos' routes are made once, as in `server`.
+        server();
+        let addr = served((1, 2)).await;
+        // They come within a second or two, which give back one page each.
+        let pages: Vec<_> = (0..15).map(|_| tokio::spawn(asked(addr, "127.0.0.2", "/nowhere"))).collect();
+        let mut refused = 0;
+        for page in pages {
+            refused += usize::from(page.await.unwrap() == "HTTP/1.1 429 Too Many Requests");
+        }
+        assert!(refused > 0, "all were answered");
+        // What costs little may be asked for more often, but not without end either.
+        assert_eq!(asked(addr, "127.0.0.2", "/healthz").await, "HTTP/1.1 200 OK");
+        assert_eq!(asked(addr, "127.0.0.3", "/nowhere").await, "HTTP/1.1 404 Not Found");
     }
 
     #[tokio::test]
@@ -391,7 +581,9 @@ mod tests {
                 assert_eq!(policy.contains(directive), found, "{path}: {policy}");
             }
             assert!(
-                policy.contains("frame-ancestors 'none'") && policy.contains("wss://localhost"),
+                policy.contains("frame-ancestors 'none'")
+                    && policy.contains("wss://localhost")
+                    && policy.contains("require-trusted-types-for 'script'"),
                 "{path}: {policy}"
             );
             assert_eq!(text(&headers, "cache-control"), "no-cache", "{path}");
@@ -404,6 +596,7 @@ mod tests {
             let (_, headers, _) = get(path).await;
             assert_eq!(text(&headers, "referrer-policy"), "no-referrer", "{path}");
             assert_eq!(text(&headers, "x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(text(&headers, "cross-origin-resource-policy"), "same-origin", "{path}");
             assert_eq!(text(&headers, "cross-origin-opener-policy"), "same-origin", "{path}");
             assert!(text(&headers, "permissions-policy").contains("camera=(self)"), "{path}");
             assert!(text(&headers, "content-security-policy").contains("default-src 'none'"), "{path}");

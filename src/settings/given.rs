@@ -155,6 +155,11 @@ given! {
           help_heading = "TLS and proxies")]
     trusted_proxy: Vec<IpNet>,
 
+    /// A name that this server is reached by, like meet.example; * for every name. May be given several times. IP
+    /// addresses and localhost need not be named
+    #[arg(long, env = "CONVERGE_HOST", value_name = "NAME", value_delimiter = ' ', global = true,
+          help_heading = "Who may come in")]
+    host: Vec<String>,
     /// An origin whose pages may use this server, beside its own, like https://app.example; may be given several times
     #[arg(long, env = "CONVERGE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ' ', global = true,
           help_heading = "Who may come in")]
@@ -172,7 +177,8 @@ given! {
     audience: String,
 
     /// A STUN or TURN server that browsers use to find a way to each other: stun:HOST:PORT, or
-    /// turn:HOST:PORT,USER,PASSWORD; may be given several times. None is needed on one network
+    /// turn:HOST:PORT,USER,PASSWORD in the variable or the file, since a password on a command line is no secret. May be
+    /// given several times. None is needed on one network
     #[arg(long, env = "CONVERGE_ICE_SERVER", value_name = "URL", value_delimiter = ' ', value_parser = ice_server,
           hide_env_values = true, global = true, help_heading = "Rooms")]
     ice_server: Vec<Ice>,
@@ -210,6 +216,12 @@ given! {
     /// Bytes on one socket, at once [default: 1048576]
     #[arg(long, env = "CONVERGE_BYTE_BURST", value_name = "N", global = true, help_heading = "Limits")]
     byte_burst: u32,
+    /// Pages for one address, a second in the long run; ten times as many files [default: 10]
+    #[arg(long, env = "CONVERGE_PAGES_PER_SECOND_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
+    pages_per_second_per_ip: u32,
+    /// Pages for one address, at once; ten times as many files [default: 100]
+    #[arg(long, env = "CONVERGE_PAGE_BURST_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
+    page_burst_per_ip: u32,
     /// Joins from one address, in the long run [default: 10]
     #[arg(long, env = "CONVERGE_JOINS_PER_SECOND_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
     joins_per_second_per_ip: u32,
@@ -254,6 +266,9 @@ given! {
     /// How long a write of 64 KiB may take [default: 5s]
     #[arg(long, env = "CONVERGE_WRITE_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
     write_within: Time,
+    /// How long a client may take nothing of a response before it is cut off [default: 10s]
+    #[arg(long, env = "CONVERGE_SEND_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
+    send_within: Time,
     /// At the end, how long requests that are being answered and sockets that are being closed may take [default: 5s]
     #[arg(long, env = "CONVERGE_DRAIN_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
     drain_within: Time,
@@ -283,6 +298,7 @@ impl Given {
             tls_cert: None,
             tls_key: None,
             trusted_proxy: Some(Vec::new()),
+            host: Some(Vec::new()),
             allow_origin: Some(Vec::new()),
             auth: Some(Auth::Open),
             token_secret_file: None,
@@ -299,6 +315,8 @@ impl Given {
             frame_burst: Some(limits.frame_burst),
             bytes_per_second: Some(limits.bytes_per_second),
             byte_burst: Some(limits.byte_burst),
+            pages_per_second_per_ip: Some(10),
+            page_burst_per_ip: Some(100),
             joins_per_second_per_ip: Some(limits.joins_per_second_per_ip),
             join_burst_per_ip: Some(limits.join_burst_per_ip),
             joins_per_second_per_topic: Some(limits.joins_per_second_per_topic),
@@ -313,6 +331,7 @@ impl Given {
             ping_every: time(server.ping_every),
             pong_within: time(server.pong_within),
             write_within: time(server.write_within),
+            send_within: time(listen.send_within),
             drain_within: time(listen.drain_within),
             return_within: time(server.return_within),
         }

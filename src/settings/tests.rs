@@ -48,7 +48,7 @@ fn without_settings_it_serves_with_the_defaults() {
     assert_eq!(settings.server.hub.limits, Limits::default());
     assert_eq!(settings.server.auth.kind(), "open");
     assert!(settings.tokens.is_none() && settings.listen.tls.is_none() && settings.metrics_addr.is_none());
-    assert_eq!(settings.warnings(), [""; 0]);
+    assert_eq!(settings.warnings(None), [""; 0]);
 }
 
 #[test]
@@ -104,12 +104,43 @@ fn what_check_prints_is_a_file_that_gives_the_same() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let arguments = ["--auth", "token", "--ice-server", "turn:a.example,ada,very-secret"];
-    let (_, settings) = with_secret(&arguments, Some(SECRET)).unwrap();
+    let file = File::new("ice.toml", "ice-server = [\"turn:a.example,ada,very-secret\"]\n");
+    let (_, settings) = with_secret(&["--auth", "token", "--config", file.path()], Some(SECRET)).unwrap();
     let text = settings.to_toml().unwrap();
     assert!(text.contains("turn:a.example,ada,<hidden>"), "{text}");
     assert!(!text.contains("very-secret") && !text.contains(SECRET), "{text}");
     assert_eq!(settings.server.hub.ice_servers[0].credential.as_deref(), Some("very-secret"), "but used");
+}
+
+#[test]
+fn a_password_is_no_argument() {
+    let arguments = ["--ice-server", "turn:a.example,ada,very-secret"];
+    for arguments in [arguments.to_vec(), [&["check"], &arguments[..]].concat(), [&arguments[..], &["check"]].concat()]
+    {
+        let text = refused(&arguments);
+        assert!(text.contains("CONVERGE_ICE_SERVER") && !text.contains("very-secret"), "{text}");
+    }
+    assert!(parse(&["--ice-server", "stun:a.example"]).is_ok());
+}
+
+#[test]
+fn a_server_on_a_network_is_told_its_names() {
+    let (_, settings) = parse(&["--host", "meet.example", "--host", "a.example"]).unwrap();
+    let origins = &settings.server.origins;
+    assert!(
+        origins.is_own_host("meet.example") && origins.is_own_host("a.example") && !origins.is_own_host("b.example")
+    );
+    let warnings = |arguments: &[&str]| parse(arguments).unwrap().1.warnings(None).join("\n");
+    assert!(warnings(&["--addr", "0.0.0.0:80"]).contains("without --host"));
+    assert_eq!(warnings(&["--addr", "0.0.0.0:80", "--host", "meet.example"]), "");
+}
+
+#[test]
+fn too_few_descriptors_are_said() {
+    let (_, settings) = parse(&["--max-connections", "1000"]).unwrap();
+    let text = settings.warnings(Some(896)).join("\n");
+    assert!(text.contains("descriptors for 896 connections, fewer than --max-connections 1000"), "{text}");
+    assert_eq!(settings.warnings(Some(1000)), [""; 0]);
 }
 
 #[test]
@@ -150,6 +181,10 @@ fn bad_values_are_refused_with_the_reason() {
         (&["--hello-within", "0s"], "hello_within_ms must be at least 1"),
         (&["--ping-every", "0s"], "ping_every must be longer than no time"),
         (&["--first-byte-within", "0s"], "--first-byte-within must be longer than no time"),
+        (&["--send-within", "0s"], "--send-within must be longer than no time"),
+        (&["--pages-per-second-per-ip", "0"], "--pages-per-second-per-ip must be at least 1"),
+        (&["--page-burst-per-ip", "0"], "--page-burst-per-ip must be at least 1"),
+        (&["--host", "https://meet.example"], "\"https://meet.example\" is no name"),
         (&["--grace", "soon"], "invalid value 'soon'"),
         (&["--allow-origin", "app.example"], "\"app.example\" is no origin"),
         (&["--trusted-proxy", "10.0.0.0"], "invalid value"),
@@ -195,7 +230,7 @@ fn misspelt_variables_are_refused() {
 
 #[test]
 fn what_is_seldom_meant_is_said() {
-    let warnings = |arguments: &[&str]| parse(arguments).unwrap().1.warnings().join("\n");
+    let warnings = |arguments: &[&str]| parse(arguments).unwrap().1.warnings(None).join("\n");
     assert!(warnings(&["--allow-origin", "*"]).contains("every page on the web"));
     assert!(warnings(&["--addr", "0.0.0.0:80", "--metrics-addr", "0.0.0.0:81"]).contains("can be reached"));
     assert!(warnings(&["--max-topic-members", "1000"]).contains("rooms of more than 501"));

@@ -209,7 +209,7 @@ pub struct Limits {
     pub frames_per_second: u32,
     /// Frames on one socket at once. Default 1,000.
     pub frame_burst: u32,
-    /// Bytes on one socket. Default 128 KiB a second.
+    /// Bytes on one socket, the heads of its frames among them. Default 128 KiB a second.
     pub bytes_per_second: u32,
     /// Bytes on one socket at once. Default 1 MiB.
     pub byte_burst: u32,

@@ -22,8 +22,11 @@ pub mod listen;
 mod metrics;
 mod origin;
 mod outbox;
+mod requests;
 mod settings;
+mod slots;
 mod tls;
+mod transport;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -48,7 +51,9 @@ use self::limiter::Limiter;
 pub use self::listen::Listen;
 pub use self::origin::Origins;
 use self::outbox::{Outbox, Pushed};
+pub use self::requests::RequestBudget;
 pub use self::settings::{Settings, SettingsError};
+use self::slots::Held;
 pub use self::tls::{Tls, TlsError};
 use crate::hub::{ConnId, Counters, Hub, Input, Join, Occupancy, Output};
 use crate::ids::{Nonce, PeerId, TopicHash};
@@ -211,7 +216,7 @@ fn seed() -> u64 {
 async fn upgrade(
     State(signalling): State<Signalling>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    held: Option<Extension<listen::Held>>,
+    held: Option<Extension<Held>>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,

@@ -1,4 +1,10 @@
 // Runs before the page is first painted.
+// Of texts, only these may become markup or a script's address: the program's own views, which hold nothing that runs, and
+// the worker.
+self.trustedTypes?.createPolicy('default', {
+  createHTML: (html) => (/<(script|iframe|object|embed|base|link|meta)\b|\son\w+\s*=/i.test(html) ? null : html),
+  createScriptURL: (url) => (url === '/sw.js' ? url : null),
+});
 {
   const { dataset } = document.documentElement;
   // The browser's own bars have the page's colour: that of the device's theme, or of the one that was chosen.

@@ -1,4 +1,4 @@
-async (script, wasm, urgent) => {
+async (script, wasm, integrity, urgent) => {
   const { dataset } = document.documentElement;
   const islands = (root = document) => [...root.querySelectorAll('leptos-island')];
   const names = (root) => islands(root).map((island) => island.dataset.component).join();
@@ -19,12 +19,15 @@ async (script, wasm, urgent) => {
   const isChanged = (island) => island.dataset.shape !== shape(island);
   const isPageChanged = () => dataset.islands !== undefined && (dataset.islands !== names() || islands().some(isChanged));
 
+  // The page as the server made it: its scripts don't run, and nothing else may become markup that has any.
+  const made = self.trustedTypes?.createPolicy('page', { createHTML: (html) => html }) ?? { createHTML: (html) => html };
+
   // Password managers, writing aids and translators put elements into pages; one that is parsed aside they leave alone.
   let page;
   const fetched = () =>
     (page ??= fetch(location.href, { signal: AbortSignal.timeout?.(10000) })
       .then((response) => (response.ok ? response.text() : Promise.reject(new Error(response.statusText))))
-      .then((html) => new DOMParser().parseFromString(html, 'text/html')));
+      .then((html) => new DOMParser().parseFromString(made.createHTML(html), 'text/html')));
 
   /** Puts fresh nodes in the place of old ones, with what was typed since. */
   const replace = (old, fresh, put) => {
@@ -47,10 +50,10 @@ async (script, wasm, urgent) => {
       const fresh = document.importNode(body, true);
       return replace(document.body, fresh, () => document.body.replaceWith(fresh));
     }
-    const made = islands(body);
+    const served = islands(body);
     islands().forEach((island, at) => {
       if (!all && !isChanged(island)) return;
-      const fresh = document.importNode(made[at], true);
+      const fresh = document.importNode(served[at], true);
       replace(island, fresh, () => island.replaceWith(fresh));
     });
   };
@@ -59,7 +62,8 @@ async (script, wasm, urgent) => {
   let changed = false;
   const start = async (source, isAgain) => {
     const program = await import(source);
-    await program.default({ module_or_path: wasm });
+    // Where this is not what the preload has, the program is fetched twice.
+    await program.default({ module_or_path: fetch(wasm, { integrity }) });
     changed = isAgain || isPageChanged();
     const fresh = changed && (await fetched());
     program.hydrate();

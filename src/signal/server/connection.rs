@@ -15,8 +15,8 @@ use super::Shared;
 use super::address::Source;
 use super::auth::JoinRequest;
 use super::limiter::{Place, Rates};
-use super::listen::Held;
 use super::outbox::{Batch, Close, Outbox};
+use super::slots::Held;
 use crate::hub::{self, ConnId, Frame, Input, Occupancy, Session};
 use crate::ids::Nonce;
 use crate::protocol::{ErrorCode, Hello};
@@ -55,6 +55,9 @@ struct Known {
     session: Session,
     rates: Rates,
     source: Option<Source>,
+    /// Its connection at the listener, where there is one, and how much of what was read from that has been counted.
+    held: Option<Held>,
+    counted: u64,
     _place: Place,
     /// It has said a hello that was good, so there is no more waiting for one.
     joined: bool,
@@ -72,6 +75,8 @@ impl Drop for Known {
 /// What the socket's task has to do next.
 enum Event {
     Read(Option<Result<Message, axum::Error>>),
+    /// More bytes than are allowed have come, and no message of them.
+    Flood,
     Write(Batch),
     Time,
 }
@@ -85,19 +90,23 @@ pub(super) fn serve(mut socket: WebSocket, shared: Arc<Shared>, arrival: Arrival
     let Arrival { nonce, origin, source, place, allowed, held } = arrival;
     let refusal = if allowed { ErrorCode::TooManyConnections } else { ErrorCode::Origin };
     let mut served = match place.filter(|_| allowed) {
-        None => Err(Box::pin(async move { turn_away(&mut socket, &shared, refusal, source).await })),
+        None => Err(Box::pin(async move {
+            let _held = held;
+            turn_away(&mut socket, &shared, refusal, source).await;
+        })),
         Some(place) => {
             let (conn, outbox) = shared.connect(nonce);
             tracing::debug!(conn, source = source.map(tracing::field::display), "connected");
             let session = Session::new(nonce, &origin, shared.settings.hub.limits.max_frame_bytes);
             let rates = shared.limiter.rates();
             let (joined, clean) = (false, false);
-            let known = Known { shared, conn, outbox, session, rates, source, _place: place, joined, clean };
+            let counted = held.as_ref().map_or(0, Held::read);
+            let known =
+                Known { shared, conn, outbox, session, rates, source, held, counted, _place: place, joined, clean };
             Ok(Connection { socket, known })
         }
     };
     async move {
-        let _held = held;
         match &mut served {
             Ok(connection) => connection.run().await,
             Err(turning_away) => turning_away.await,
@@ -138,7 +147,7 @@ impl Connection {
                         Some(Ok(Message::Binary(_))) => known.refuse(ErrorCode::NotText),
                         // What is no message counts too: pings are answered, and so not for nothing.
                         Some(Ok(Message::Ping(bytes) | Message::Pong(bytes))) => {
-                            if !known.rates.allow(bytes.len()) {
+                            if !known.allow(bytes.len()) {
                                 known.refuse(ErrorCode::RateLimited);
                             }
                         }
@@ -154,6 +163,10 @@ impl Connection {
                         }
                         Some(Err(_)) | None => return,
                     }
+                }
+                Event::Flood => {
+                    known.refuse(ErrorCode::RateLimited);
+                    reading = false;
                 }
                 Event::Write(batch) => {
                     let (frames, close) = match batch {
@@ -210,10 +223,16 @@ impl Connection {
 
 impl Known {
     /// Waits for the next thing to do. One future over the whole socket: splitting it would cost a lock per frame.
-    async fn next(&self, socket: &mut WebSocket, mut alarm: Pin<&mut Sleep>, reading: bool) -> Event {
+    async fn next(&mut self, socket: &mut WebSocket, mut alarm: Pin<&mut Sleep>, reading: bool) -> Event {
         poll_fn(|cx: &mut Context<'_>| {
-            if reading && let Poll::Ready(message) = socket.poll_next_unpin(cx) {
-                return Poll::Ready(Event::Read(message));
+            if reading {
+                if let Poll::Ready(message) = socket.poll_next_unpin(cx) {
+                    return Poll::Ready(Event::Read(message));
+                }
+                // A message may come in any number of frames, empty ones too, none of which is seen here.
+                if self.read().is_some_and(|bytes| !self.rates.allow_bytes(bytes)) {
+                    return Poll::Ready(Event::Flood);
+                }
             }
             if let Poll::Ready(batch) = self.outbox.poll(cx) {
                 return Poll::Ready(Event::Write(batch));
@@ -223,8 +242,21 @@ impl Known {
         .await
     }
 
+    /// Returns the bytes that have been read from the connection since the last call, if its listener counts them.
+    fn read(&mut self) -> Option<usize> {
+        let read = self.held.as_ref()?.read();
+        let bytes = read - std::mem::replace(&mut self.counted, read);
+        Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// Whether a message of so many bytes may come. All that was read counts, frames' heads included, if that is known.
+    fn allow(&mut self, bytes: usize) -> bool {
+        let bytes = self.read().unwrap_or(bytes);
+        self.rates.allow(bytes)
+    }
+
     async fn text(&mut self, text: &str) {
-        if !self.rates.allow(text.len()) {
+        if !self.allow(text.len()) {
             return self.refuse(ErrorCode::RateLimited);
         }
         let conn = self.conn;

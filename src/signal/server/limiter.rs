@@ -71,7 +71,7 @@ pub(super) struct Rates<C: Clock = MonotonicClock> {
 }
 
 /// A bucket per key. New keys share one when the table is full, which somebody with many addresses can bring about.
-struct Keyed<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
+pub(super) struct Keyed<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     buckets: Buckets<K, C>,
     others: Bucket<C>,
     started: C::Instant,
@@ -131,7 +131,7 @@ impl<K: Hash + Eq + Copy> Debts<K> {
     }
 }
 
-fn quota(per_second: u32, burst: u32) -> Quota {
+pub(super) fn quota(per_second: u32, burst: u32) -> Quota {
     let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
     Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
 }
@@ -143,13 +143,13 @@ fn slow_quota(every: Duration, burst: u32) -> Quota {
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Keyed<K, C> {
-    fn new(quota: Quota, clock: C) -> Self {
+    pub(super) fn new(quota: Quota, clock: C) -> Self {
         let started = clock.now();
         let buckets = RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone());
         Self { buckets, others: RateLimiter::direct_with_clock(quota, clock), started, swept: AtomicU64::new(0) }
     }
 
-    fn allow(&self, key: &K) -> bool {
+    pub(super) fn allow(&self, key: &K) -> bool {
         if self.buckets.len() < MAX_KEYS {
             return self.buckets.check_key(key).is_ok();
         }
@@ -233,6 +233,11 @@ impl Places {
         Some(place)
     }
 
+    /// Whether a source has fewer connections than it may have.
+    pub(super) fn allows(&self, source: Option<Source>) -> bool {
+        source.is_none_or(|source| self.by_source().get(&source).is_none_or(|count| *count < self.most_per_source))
+    }
+
     /// Waits until no place is taken.
     pub(super) async fn empty(&self) {
         loop {
@@ -276,8 +281,13 @@ impl<C: Clock + Clone> Rates<C> {
 
     /// Whether one more frame of so many bytes may come.
     pub(super) fn allow(&self, bytes: usize) -> bool {
-        let bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new);
-        self.frames.check().is_ok() && bytes.is_none_or(|bytes| matches!(self.bytes.check_n(bytes), Ok(Ok(()))))
+        self.frames.check().is_ok() && self.allow_bytes(bytes)
+    }
+
+    /// Whether so many bytes may come that are no whole frame.
+    pub(super) fn allow_bytes(&self, bytes: usize) -> bool {
+        let bytes = NonZeroU32::new(u32::try_from(bytes).unwrap_or(u32::MAX));
+        bytes.is_none_or(|bytes| matches!(self.bytes.check_n(bytes), Ok(Ok(()))))
     }
 }
 

@@ -3,37 +3,66 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use axum::http::Request;
-use hyper::body::Incoming;
+use axum::http::{Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
-use super::address::Source;
+use super::address::{self, Source};
 use super::limiter::{Place, Places};
+use super::slots::{Held, Slot, Slots};
 use super::tls::Tls;
+use super::transport::Transport;
 
 /// How often the certificate's files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(10);
 
-/// How long to wait with accepting when the system has no file descriptors left.
+/// How long to wait with accepting when the system has no file descriptors left, and no connection is idle.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// How often the log is told that connections can't be accepted.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest request head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// Requests at a time on one connection of HTTP/2. A page has some ten files; hyper's default is 200.
+const MAX_STREAMS: u32 = 32;
+
+/// What waits to be sent on one stream of HTTP/2, in bytes: one frame. hyper's default is 400 kB.
+const MAX_STREAM_SEND_BYTES: usize = 16 * 1024;
+
+/// What may come on one connection of HTTP/2, and on one of its streams, before it is read, in bytes: the protocol's own
+/// default, since requests have no bodies here. hyper's default is 1 MB.
+const MAX_RECEIVE_BYTES: u32 = 65_535;
+
+/// A stream of HTTP/2 is reset if nothing has happened on it for this many times [`Listen::send_within`]. Streams share a
+/// connection, so one may have to wait for several others.
+const STALLS: u32 = 3;
+
+/// No response takes longer on HTTP/2, however it trickles.
+const LONGEST_RESPONSE: Duration = Duration::from_secs(600);
+
+/// One of so many descriptors is kept for what is no connection: files that are being sent, the log, the operator.
+const SPARE_DESCRIPTORS: u64 = 8;
 
 /// How many connections may wait to be accepted. After a restart everybody comes back at once; whoever finds no place
 /// asks again only after one, three, seven seconds.
@@ -52,6 +81,24 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Raises the number of files that this process may have open, connections among them, as far as the system lets it:
+/// shells and service managers often start programs with room for 1,024. Returns the number.
+///
+/// # Errors
+/// Returns the system's error if the limit can't be read or set.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    rlimit::increase_nofile_limit(u64::MAX)
+}
+
+/// Returns how many connections there are descriptors for; [`None`] where the system doesn't tell.
+pub fn affordable_connections() -> Option<u32> {
+    #[cfg(unix)]
+    let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?.0;
+    #[cfg(not(unix))]
+    let limit = u64::from(rlimit::getmaxstdio());
+    Some(u32::try_from(limit - limit / SPARE_DESCRIPTORS).unwrap_or(u32::MAX))
+}
+
 /// What a listener allows, and how long it waits.
 #[derive(Clone)]
 pub struct Listen {
@@ -61,10 +108,15 @@ pub struct Listen {
     pub headers_within: Duration,
     /// The TLS handshake. Default 10 s.
     pub handshake_within: Duration,
-    /// The most connections, signalling sockets among them. Default 20,000.
+    /// How long a client may take none of what is being sent to it. Each byte that it takes gives it a millisecond back,
+    /// up to the whole time. Default 10 s.
+    pub send_within: Duration,
+    /// The most connections, signalling sockets among them. Default 20,000. There are never more than seven eighths of the
+    /// descriptors: see [`raise_descriptor_limit`]. If all are taken, the one that has been idle longest makes room.
     pub max_connections: u32,
-    /// The most from one address (IPv6: one /64). Default 256: a browser that loads a page opens up to six. Not counted
-    /// for trusted proxies.
+    /// The most from one address (IPv6: one /64), and the most requests from it in progress, on all its connections.
+    /// Default 256: a browser that loads a page opens up to six. Connections are not counted for trusted proxies;
+    /// requests are, by the client's address.
     pub max_connections_per_ip: u32,
     /// Networks of proxies, which bring many clients from one address.
     pub trusted_proxies: Vec<IpNet>,
@@ -80,6 +132,7 @@ impl Default for Listen {
             first_byte_within: Duration::from_secs(10),
             headers_within: Duration::from_secs(10),
             handshake_within: Duration::from_secs(10),
+            send_within: Duration::from_secs(10),
             max_connections: 20_000,
             max_connections_per_ip: 256,
             trusted_proxies: Vec::new(),
@@ -89,17 +142,19 @@ impl Default for Listen {
     }
 }
 
-/// A connection's place among those allowed. It goes along with the request, and is kept by whoever keeps the
-/// connection: a WebSocket outlives the request that it began with.
-#[derive(Clone)]
-pub(super) struct Held(#[expect(dead_code, reason = "held, not read")] Arc<Place>);
+/// Where a request comes from, as limits count it; [`serve`] adds it to each request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Client(pub(super) Source);
 
 /// Serves an application until `stop` resolves, then lets go of what is idle, waits for what is being answered for at
 /// most [`Listen::drain_within`], and returns. Sockets that were upgraded are not waited for: see
 /// [`Signalling::drain`](super::Signalling::drain).
 pub async fn serve(listener: TcpListener, app: Router, settings: Listen, stop: impl Future<Output = ()>) {
-    let places = Places::new(settings.max_connections, settings.max_connections_per_ip);
+    let most = settings.max_connections.min(affordable_connections().unwrap_or(u32::MAX));
+    let slots = Slots::new(most, settings.max_connections_per_ip);
+    let requests = Places::new(u32::MAX, settings.max_connections_per_ip);
     let settings = Arc::new(settings);
+    let mut complaints = Complaints::default();
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     let mut reload = interval(RELOAD_EVERY);
@@ -110,14 +165,29 @@ pub async fn serve(listener: TcpListener, app: Router, settings: Listen, stop: i
                 Ok((stream, peer)) => {
                     let is_proxy = settings.trusted_proxies.iter().any(|net| net.contains(&peer.ip().to_canonical()));
                     let source = (!is_proxy).then(|| Source::from(peer.ip()));
-                    let Some(place) = places.take(source) else {
+                    let Some(slot) = slots.take(source) else {
                         tracing::debug!(source = %Source::from(peer.ip()), "too many connections");
                         continue;
                     };
-                    let connection = Connection { peer, held: Held(Arc::new(place)), settings: settings.clone() };
-                    tokio::spawn(connection.run(stream, app.clone(), graceful.watcher()));
+                    let (settings, requests) = (settings.clone(), requests.clone());
+                    let connection = Connection { peer, slot: slot.clone(), requests, settings };
+                    let watcher = graceful.watcher();
+                    let app = app.clone();
+                    tokio::spawn(async move {
+                        tokio::select! {
+                            () = connection.run(stream, app, watcher) => {}
+                            () = slot.evicted() => {}
+                        }
+                    });
                 }
-                Err(error) => pause(&error).await,
+                // One that has gone again before it was accepted is no reason to wait.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => {
+                    complaints.say(&error);
+                    if !slots.evict() {
+                        sleep(BREATHER).await;
+                    }
+                }
             },
             _ = reload.tick(), if settings.tls.is_some() => {
                 if let Some(tls) = settings.tls.clone() {
@@ -137,18 +207,34 @@ pub async fn serve(listener: TcpListener, app: Router, settings: Listen, stop: i
     }
 }
 
-/// One that has gone again before it was accepted is no reason to wait; a lack of file descriptors is.
-async fn pause(error: &io::Error) {
+fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "can't accept connections");
-        sleep(BREATHER).await;
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Errors of accepting, logged once in [`COMPLAIN_EVERY`]: with no descriptors left there are ten a second.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+    suppressed: u64,
+}
+
+impl Complaints {
+    fn say(&mut self, error: &io::Error) {
+        if self.last.is_some_and(|last| last.elapsed() < COMPLAIN_EVERY) {
+            self.suppressed += 1;
+            return;
+        }
+        tracing::error!(%error, suppressed = self.suppressed, "can't accept connections");
+        (self.last, self.suppressed) = (Some(Instant::now()), 0);
     }
 }
 
 struct Connection {
     peer: SocketAddr,
-    held: Held,
+    slot: Arc<Slot>,
+    /// Requests in progress on all connections.
+    requests: Arc<Places>,
     settings: Arc<Listen>,
 }
 
@@ -161,6 +247,8 @@ impl Connection {
         if !matches!(first, Ok(Ok(1..))) {
             return;
         }
+        // Below TLS, whose own buffers would take a little more each time.
+        let stream = Transport::new(stream, self.slot.clone(), self.settings.send_within);
         let Some(tls) = &self.settings.tls else {
             return self.talk(stream, false, app, watcher).await;
         };
@@ -175,24 +263,122 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { peer, held, settings } = self;
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(held.clone());
-            let mut app = app.clone();
-            async move { Ok::<_, Infallible>(app.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})) }
-        });
-        let mut builder = Builder::new(TokioExecutor::new());
+        let Self { peer, slot, requests, settings } = self;
+        let service = {
+            let settings = settings.clone();
+            service_fn(move |mut request: Request<Incoming>| {
+                let held = slot.hold();
+                let client = address::client(peer.ip(), request.headers(), &settings.trusted_proxies);
+                let client = Source::from(client);
+                let place = requests.take(Some(client));
+                let extensions = request.extensions_mut();
+                extensions.insert(ConnectInfo(peer));
+                extensions.insert(Client(client));
+                extensions.insert(held.clone());
+                let mut app = app.clone();
+                async move {
+                    let Some(place) = place else {
+                        tracing::debug!(source = %client, "too many requests in progress");
+                        return Ok(busy().map(Sent::Alone));
+                    };
+                    let response = app.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+                    Ok::<_, Infallible>(response.map(|body| Sent::Counted { body, _place: place, _held: held }))
+                }
+            })
+        };
+        let mut builder = Builder::new(Streams { stalled_within: settings.send_within.saturating_mul(STALLS) });
         builder
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(settings.headers_within)
             .max_buf_size(MAX_HEAD_BYTES);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(settings.headers_within * 3);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(settings.headers_within * 3)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(MAX_STREAM_SEND_BYTES)
+            .initial_connection_window_size(MAX_RECEIVE_BYTES)
+            .initial_stream_window_size(MAX_RECEIVE_BYTES);
         // Which of the two is known, so that nothing is waited for to find out.
         let builder = if h2 { builder.http2_only() } else { builder.http1_only() };
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         // What ends a connection is the client's business: there is nobody to tell.
         let _ = watcher.watch(connection).await;
     }
+}
+
+/// The response if one source has too many requests in progress.
+fn busy() -> Response {
+    let headers = [(header::RETRY_AFTER, "5"), (header::CONNECTION, "close"), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::TOO_MANY_REQUESTS, headers, "too many requests at a time").into_response()
+}
+
+/// A response's body. Its request counts as in progress until it has been sent.
+enum Sent {
+    Counted { body: Body, _place: Place, _held: Held },
+    Alone(Body),
+}
+
+impl Sent {
+    fn body(&self) -> &Body {
+        let (Self::Counted { body, .. } | Self::Alone(body)) = self;
+        body
+    }
+}
+
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let (Self::Counted { body, .. } | Self::Alone(body)) = &mut *self;
+        Pin::new(body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body().size_hint()
+    }
+}
+
+/// Runs the streams of HTTP/2 connections, each a task of its own. One on which nothing happens any more is reset: a
+/// client that opens no window for it would keep its file open without end.
+#[derive(Clone)]
+struct Streams {
+    stalled_within: Duration,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(unless_stalled(stream, self.stalled_within));
+    }
+}
+
+/// Polls a future until it is ready, or until it has not been woken for so long; no longer than [`LONGEST_RESPONSE`].
+async fn unless_stalled(future: impl Future, within: Duration) {
+    let end = Instant::now() + LONGEST_RESPONSE;
+    let mut future = pin!(future);
+    let mut stalled = pin!(sleep(within));
+    std::future::poll_fn(|cx| {
+        if future.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let now = Instant::now();
+        if now >= stalled.deadline() {
+            return Poll::Ready(());
+        }
+        stalled.as_mut().reset(end.min(now + within));
+        stalled.as_mut().poll(cx)
+    })
+    .await;
 }

@@ -1,14 +1,20 @@
 //! Which pages may use this server from a browser (RFC 6455 section 10.2). A program that is no browser can claim any
 //! origin, so this protects people from pages, not the server from programs.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use axum::http::{HeaderMap, Uri, header};
 
-/// The origins of pages that may use this server.
+/// The origins of pages that may use this server, and the hosts that it answers as.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Origins(Vec<String>);
+pub struct Origins {
+    named: Vec<String>,
+    hosts: Vec<String>,
+}
 
 impl Origins {
-    /// Only pages of this server itself: their origin has the host and port that the request was made to. The default.
+    /// Only pages of this server itself: their origin has the host and port that the request was made to, and the host is
+    /// an IP address or `localhost`, or named by [`Origins::hosts`]. The default.
     pub fn same() -> Self {
         Self::default()
     }
@@ -28,12 +34,50 @@ impl Origins {
             });
             if plain || origin == "*" || origin == "null" { Ok(origin.to_ascii_lowercase()) } else { Err(origin) }
         };
-        origins.into_iter().map(check).collect::<Result<_, _>>().map(Self)
+        let named = origins.into_iter().map(check).collect::<Result<_, _>>()?;
+        Ok(Self { named, hosts: Vec::new() })
+    }
+
+    /// The same, for a server that is reached by these names too, like `meet.example`, at any port. `*` stands for every
+    /// name.
+    ///
+    /// A page of any site can have its own name resolve to this server's address (DNS rebinding): the origin and the host
+    /// agree then, and only the name tells that the page came from elsewhere. An IP address can't be rebound.
+    ///
+    /// # Errors
+    /// With the first that is none.
+    pub fn hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Result<Self, String> {
+        for host in hosts {
+            let host: String = host.into();
+            let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+            if !(plain && !host.is_empty() && host.len() <= 253 || host == "*") {
+                return Err(host);
+            }
+            self.hosts.push(host.to_ascii_lowercase());
+        }
+        Ok(self)
     }
 
     /// Those named beside the server's own.
     pub fn named(&self) -> &[String] {
-        &self.0
+        &self.named
+    }
+
+    /// Whether the server answers as this host, which may have a port: an IP address, `localhost`, or one that is named.
+    pub fn is_own_host(&self, host: &str) -> bool {
+        let (host, _) = split_port(host);
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok())
+            || host.parse::<Ipv4Addr>().is_ok()
+            || host == "localhost"
+            || host.ends_with(".localhost")
+            || self.hosts.iter().any(|name| *name == host || name == "*")
+    }
+
+    /// Whether the names that the server answers as are unknown, but for IP addresses and `localhost`.
+    pub fn is_without_hosts(&self) -> bool {
+        self.hosts.is_empty()
     }
 
     /// Whether a request may be answered. One without an origin is not from a page.
@@ -44,7 +88,7 @@ impl Origins {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         let named = |name: &String| name.eq_ignore_ascii_case(origin) || (name == "*" && origin != "null");
-        host.is_some_and(|host| is_same(origin, host)) || self.0.iter().any(named)
+        host.is_some_and(|host| is_same(origin, host) && self.is_own_host(host)) || self.named.iter().any(named)
     }
 }
 
@@ -90,7 +134,33 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        Origins::and(named.iter().copied()).unwrap().allow(&headers, &Uri::default())
+        let origins = Origins::and(named.iter().copied()).unwrap().hosts(["Meet.example"]).unwrap();
+        origins.allow(&headers, &Uri::default())
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_lead_here_is_not_the_server_s() {
+        for (host, expected) in [
+            ("evil.example", false),
+            ("evil.example:3000", false),
+            ("192.168.1.5.evil.example", false),
+            ("localhost.evil.example", false),
+            ("evil-localhost", false),
+            ("[evil.example]", false),
+            ("0x7f000001", false),
+            ("meet.example", true),
+            ("meet.example.:3000", true),
+            ("localhost:3000", true),
+            ("a.localhost", true),
+            ("192.168.1.5:3000", true),
+            ("[fe80::1]:3000", true),
+        ] {
+            assert_eq!(allowed(&[], Some(&format!("http://{host}")), host), expected, "{host}");
+        }
+        assert!(Origins::same().hosts(["*"]).unwrap().is_own_host("evil.example"));
+        for bad in ["", "https://meet.example", "meet.example:80", "meet example", "*.example"] {
+            assert_eq!(Origins::same().hosts([bad]), Err(bad.to_owned()));
+        }
     }
 
     #[test]

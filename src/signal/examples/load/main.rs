@@ -12,6 +12,7 @@ mod bystander;
 mod churn;
 mod client;
 mod crowd;
+mod h2;
 mod idle;
 mod join;
 mod pairs;
@@ -21,6 +22,7 @@ mod report;
 mod rig;
 mod serve;
 mod storm;
+mod strangers;
 
 use std::error::Error;
 use std::time::Duration;
@@ -72,7 +74,9 @@ enum Command {
     Abuse(abuse::Abused),
     /// What a good client waits for beside strangers that lock it out, and beside members that flood
     Bystander(bystander::Bystander),
-    /// All of these, in some five minutes
+    /// What visitors suffer from strangers that ask the whole server for too much
+    Strangers(strangers::Strangers),
+    /// All of these but the last, in some five minutes
     All,
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -106,6 +110,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Storm(storm) => storm::run(&storm).await,
         Command::Abuse(abused) => abuse::run(&abused).await,
         Command::Bystander(bystander) => bystander::run(&bystander).await,
+        Command::Strangers(strangers) => strangers::run(&strangers).await,
         Command::All => all().await,
         Command::Serve(_) | Command::Rig | Command::HubChurn { .. } => Ok(()),
     }

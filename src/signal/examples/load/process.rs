@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, io};
@@ -28,27 +29,31 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn product(serve: &Serve) -> Result<Self> {
-        Self::start(Kind::Product, &serve.arguments())
+        Self::start(Kind::Product, Command::new(std::env::current_exe()?).args(serve.arguments()))
+    }
+
+    /// The product's own program, which serves pages too. With so few descriptors at first, if that is given.
+    pub(crate) fn program(program: &Path, arguments: &[String], descriptors: Option<u32>) -> Result<Self> {
+        let limit = descriptors.map_or(String::new(), |limit| format!("ulimit -S -n {limit} && "));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limit}exec \"$0\" \"$@\"")]).arg(program);
+        Self::start(Kind::Product, command.args(["--addr", "127.0.0.1:0", "--log", "error"]).args(arguments))
     }
 
     pub(crate) fn rig() -> Result<Self> {
-        Self::start(Kind::Rig, &["rig".to_owned()])
+        Self::start(Kind::Rig, Command::new(std::env::current_exe()?).arg("rig"))
     }
 
-    fn start(kind: Kind, arguments: &[String]) -> Result<Self> {
-        // It ends when its standard input does, and so also when this process is killed.
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+    fn start(kind: Kind, command: &mut Command) -> Result<Self> {
+        // This program ends when its standard input does, and so also when its parent is killed.
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("the server has no output")?;
         // From here on dropping it kills it.
         let mut server = Self { child, target: Target { kind, addr: SocketAddr::from(([127, 0, 0, 1], 0)) } };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let addr = line.trim().strip_prefix("listening on ").ok_or("the server did not start")?;
-        server.target.addr = addr.parse()?;
+        server.target.addr = addr.rsplit('/').next().unwrap_or_default().parse()?;
         Ok(server)
     }
 

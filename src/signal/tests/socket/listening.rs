@@ -2,9 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use converge_signal::protocol::ErrorCode;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::get;
+use converge_signal::protocol::{ErrorCode, ServerMessage};
 use converge_signal::server::listen::{self, Listen};
 use converge_signal::server::{Signalling, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,15 +16,23 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::{HOUR, PATIENCE, Tab, prompt, sent};
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use crate::{Got, HOUR, PATIENCE, Tab, h2, prompt, sent};
 
 /// Deadlines that don't pass within a test.
 fn patient() -> Listen {
-    Listen { first_byte_within: HOUR, headers_within: HOUR, handshake_within: HOUR, ..Listen::default() }
+    let headers_within = HOUR;
+    Listen { first_byte_within: HOUR, headers_within, handshake_within: HOUR, send_within: HOUR, ..Listen::default() }
 }
 
 struct Running {
@@ -31,13 +43,19 @@ struct Running {
 }
 
 async fn start(listen: Listen) -> Running {
+    start_with(listen, Router::new()).await
+}
+
+async fn start_with(listen: Listen, routes: Router) -> Running {
     let mut settings = prompt();
-    settings.hub.limits.max_connections_per_ip = 2;
+    let limits = &mut settings.hub.limits;
+    limits.max_connections_per_ip = 2;
+    (limits.byte_burst, limits.bytes_per_second) = (65_536, 1);
     let signalling = Signalling::new(settings).unwrap();
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let app = signalling.router();
+    let app = signalling.router().merge(routes);
     let served = tokio::spawn(listen::serve(listener, app, listen, async {
         let _ = stopped.await;
     }));
@@ -124,19 +142,204 @@ fn certificate() -> (String, String) {
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-async fn greet(addr: SocketAddr, trusted: &str) -> Result<String, std::io::Error> {
+/// A connection that speaks one of these protocols.
+async fn secure(stream: TcpStream, trusted: &str, protocols: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
-    let stream = TcpStream::connect(addr).await?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+async fn greet(addr: SocketAddr, trusted: &str) -> Result<String, std::io::Error> {
+    let mut stream = secure(TcpStream::connect(addr).await?, trusted, &[]).await?;
     stream.write_all(b"GET /.well-known/converge HTTP/1.0\r\n\r\n").await?;
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A large file: counts how much of it has been asked for by the server, and how many are being sent.
+#[derive(Clone)]
+struct Large {
+    bytes: Arc<AtomicUsize>,
+    begun: Arc<AtomicUsize>,
+    sending: Arc<watch::Sender<usize>>,
+}
+
+/// One that is being sent.
+struct Sending(Arc<watch::Sender<usize>>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.send_modify(|sending| *sending -= 1);
+    }
+}
+
+impl Large {
+    const CHUNK: usize = 16 * 1024;
+
+    fn new() -> Self {
+        Self { bytes: Arc::default(), begun: Arc::default(), sending: Arc::new(watch::channel(0).0) }
+    }
+
+    fn routes(&self) -> Router {
+        let large = self.clone();
+        Router::new().route(
+            "/large",
+            get(move || {
+                let Self { bytes, begun, sending } = large.clone();
+                begun.fetch_add(1, Ordering::Relaxed);
+                sending.send_modify(|sending| *sending += 1);
+                let one = Sending(sending);
+                let chunks = stream::repeat_with(move || {
+                    let _ = &one;
+                    bytes.fetch_add(Self::CHUNK, Ordering::Relaxed);
+                    Ok::<_, std::io::Error>(Bytes::from(vec![0; Self::CHUNK]))
+                });
+                std::future::ready(Body::from_stream(chunks))
+            }),
+        )
+    }
+
+    /// Waits until this many are being sent, or more.
+    async fn until_sent_to(&self, number: usize) {
+        let mut sending = self.sending.subscribe();
+        tokio::time::timeout(PATIENCE, sending.wait_for(|sending| *sending >= number)).await.unwrap().unwrap();
+    }
+
+    /// Waits until none is being sent any more.
+    async fn until_ended(&self) {
+        let mut sending = self.sending.subscribe();
+        tokio::time::timeout(PATIENCE, sending.wait_for(|sending| *sending == 0)).await.expect("it goes on").unwrap();
+    }
+}
+
+/// A connection for which the kernel keeps little that is not read.
+async fn deaf(addr: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(addr).await.unwrap()
+}
+
+/// The status of the response on a stream, if it is one of those that HPACK has a number for.
+async fn status(stream: u32, client: &mut TlsStream<TcpStream>) -> Option<u16> {
+    tokio::time::timeout(PATIENCE, h2::response(stream, client)).await.expect("the server says nothing").unwrap()
+}
+
+/// A server that speaks HTTP/2, and the certificate to trust.
+async fn start_h2(listen: Listen, routes: Router) -> (Running, String) {
+    let (cert, key) = certificate();
+    let dir = std::env::temp_dir().join(format!("converge-h2-{}-{:p}", std::process::id(), &listen));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("cert.pem"), &cert).unwrap();
+    std::fs::write(dir.join("key.pem"), key).unwrap();
+    let tls = Some(Arc::new(Tls::load(dir.join("cert.pem"), dir.join("key.pem")).unwrap()));
+    std::fs::remove_dir_all(&dir).unwrap();
+    (start_with(Listen { tls, ..listen }, routes).await, cert)
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_response_is_cut_off() {
+    let large = Large::new();
+    let server = start_with(Listen { send_within: Duration::from_millis(500), ..patient() }, large.routes()).await;
+    let mut client = deaf(server.addr).await;
+    client.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    large.until_sent_to(1).await;
+    large.until_ended().await;
+}
+
+#[tokio::test]
+async fn a_client_of_http_2_that_does_not_read_costs_little_memory_and_is_cut_off() {
+    let large = Large::new();
+    let listen = Listen { send_within: Duration::from_millis(500), ..patient() };
+    let (server, cert) = start_h2(listen, large.routes()).await;
+    let mut client = secure(deaf(server.addr).await, &cert, &[b"h2"]).await.unwrap();
+    client.write_all(&h2::opening(h2::WIDEST)).await.unwrap();
+    for request in 0..200 {
+        client.write_all(&h2::get(1 + 2 * request, "localhost", "/large")).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    large.until_sent_to(1).await;
+    large.until_ended().await;
+    // As a whole: if its streams alone were reset, it would go on now that it is read from.
+    let rest = tokio::time::timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await;
+    // It may also end with a reset.
+    let _ = rest.expect("the connection goes on");
+    let (begun, bytes) = (large.begun.load(Ordering::Relaxed), large.bytes.load(Ordering::Relaxed));
+    assert!(begun <= 32, "{begun} streams at a time");
+    // The kernel takes some megabytes; hyper by its defaults 80.
+    assert!(bytes < 16 << 20, "{bytes} bytes wait for a reader");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_given_no_window_is_reset() {
+    let large = Large::new();
+    let listen = Listen { send_within: Duration::from_millis(200), ..patient() };
+    let (server, cert) = start_h2(listen, large.routes()).await;
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let mut client = secure(stream, &cert, &[b"h2"]).await.unwrap();
+    client.write_all(&[h2::opening(0), h2::get(1, "localhost", "/large")].concat()).await.unwrap();
+    client.flush().await.unwrap();
+    assert_eq!(status(1, &mut client).await, Some(200));
+    large.until_ended().await;
+    // The connection goes on.
+    client.write_all(&h2::get(3, "localhost", "/nowhere")).await.unwrap();
+    client.flush().await.unwrap();
+    assert_eq!(status(3, &mut client).await, Some(404));
+}
+
+#[tokio::test]
+async fn so_many_requests_are_answered_at_a_time_for_one_address() {
+    let waiting = Router::new().route("/wait", get(std::future::pending::<String>));
+    let (server, cert) = start_h2(Listen { max_connections_per_ip: 3, ..patient() }, waiting).await;
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let mut client = secure(stream, &cert, &[b"h2"]).await.unwrap();
+    client.write_all(&h2::opening(h2::WIDEST)).await.unwrap();
+    for stream in [1, 3, 5, 7] {
+        client.write_all(&h2::get(stream, "localhost", "/wait")).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    // 429 has no number in HPACK.
+    assert_eq!(status(7, &mut client).await, None);
+}
+
+#[tokio::test]
+async fn a_connection_that_does_nothing_makes_room_for_another() {
+    let server = start(Listen { max_connections: 2, ..patient() }).await;
+    let mut member = Tab::connect(server.addr, 1).await;
+    let mut idle = TcpStream::connect(server.addr).await.unwrap();
+    let mut newcomer = TcpStream::connect(server.addr).await.unwrap();
+    newcomer.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    assert!(answer(&mut newcomer).await.starts_with("HTTP/1.0 404"));
+    assert_eq!(answer(&mut idle).await, "");
+    member.hello("room", 1).await;
+    member.welcome().await;
+}
+
+#[tokio::test]
+async fn frames_of_a_message_without_end_count_however_empty_they_are() {
+    let server = start(patient()).await;
+    let mut mallory = Tab::connect(server.addr, 66).await;
+    let frame = |opcode, text: &'static str| Message::Frame(Frame::message(text, OpCode::Data(opcode), false));
+    mallory.message(frame(Data::Text, "{")).await;
+    // Each is six bytes. Bounded: the limit is some 11,000.
+    for _ in 0..40_000 {
+        if server.signalling.counts().connections == 0 {
+            break;
+        }
+        mallory.message(frame(Data::Continue, "")).await;
+    }
+    // What the server won't read can reset the connection, before the error is read.
+    match mallory.next().await {
+        Got::Frame(ServerMessage::Error { code, .. }) => assert_eq!(code, ErrorCode::RateLimited),
+        Got::Closed(_) => {}
+        Got::Frame(other) => panic!("{other:?}"),
+    }
+    assert_eq!(server.signalling.counts().connections, 0);
 }
 
 #[tokio::test]

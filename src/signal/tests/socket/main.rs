@@ -3,6 +3,8 @@
 
 mod admission;
 mod endings;
+#[path = "../../examples/load/h2.rs"]
+mod h2;
 mod hostile;
 mod life;
 mod limits;

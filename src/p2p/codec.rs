@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use thiserror::Error;
 
 /// What travels: bytes, and how they were made.
@@ -65,8 +66,19 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        serde_json::from_slice(bytes).map_err(|e| CodecError::Decode(e.to_string()))
+        serde_json::from_slice(bytes).map_err(|error| CodecError::Decode(place(&error)))
     }
+}
+
+/// Returns what is wrong with a JSON text, and where. Not serde's own words: they quote the text, which is the sender's, and the
+/// reader of an error takes it for this page's.
+fn place(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Data => "JSON of another type",
+        Category::Eof => "JSON that is cut off",
+        Category::Syntax | Category::Io => "no JSON",
+    };
+    format!("{what}, line {} column {}", error.line(), error.column())
 }
 
 /// [Postcard](https://postcard.jamesmunns.com/wire-format): compact, for Rust on both ends.
@@ -160,5 +172,18 @@ mod tests {
     fn bytes_of_another_type_are_an_error() {
         let payload = Payload { codec: 1, bytes: b"{\"a\":1}".to_vec() };
         assert!(matches!(payload.decode::<Vec<u8>, Json>(), Err(CodecError::Decode(_))));
+    }
+
+    #[test]
+    fn an_error_says_nothing_in_the_sender_s_words() {
+        for (text, what) in [
+            ("\"Your session has expired: visit evil.example\"", "JSON of another type"),
+            ("[1, 2", "JSON that is cut off"),
+            ("evil.example", "no JSON"),
+        ] {
+            let payload = Payload { codec: 1, bytes: text.as_bytes().to_vec() };
+            let said = payload.decode::<Vec<u8>, Json>().map_err(|error| error.to_string());
+            assert!(said.as_ref().is_err_and(|said| said.contains(what) && !said.contains("evil")), "{said:?}");
+        }
     }
 }

@@ -42,6 +42,8 @@ export const DEGRADES = {
   'api.Navigator.connection': 'a change of network is noticed by the link instead',
   'api.Navigator.share': 'the button is left out',
   'api.RTCStatsReport.type_transport': 'the selected pair is found by its own entry',
+  'api.TrustedTypePolicy': 'the content security policy alone keeps scripts out',
+  'api.TrustedTypePolicyFactory': 'the same',
   'api.Window.requestIdleCallback': 'the remembered name is read at once',
   'css.properties.cursor': 'a finger has no pointer',
   'css.properties.field-sizing': 'the field is given its height by the program',

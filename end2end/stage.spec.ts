@@ -198,13 +198,13 @@ test('a reaction is seen and told, once for many in one go', async ({ person }) 
   await expect.poll(async () => (await seen()).flights.map(({ text }) => text).join()).toContain('Ada');
   await expect(ada.page.locator('.flight')).toHaveCount(0);
   await expect(ben.page.locator('.flight')).toHaveCount(0);
-  expect((await seen()).said).toEqual(['Ada: heart']);
+  expect((await seen()).said).toEqual(['“Ada”: heart']);
 
   // The keyboard does it too.
   await reaction(ada, 'Star').focus();
   await ada.page.keyboard.press('Enter');
   await expect.poll(async () => (await seen()).flights.length).toBe(2);
-  expect((await seen()).said).toEqual(['Ada: heart', 'Ada: star']);
+  expect((await seen()).said).toEqual(['“Ada”: heart', '“Ada”: star']);
   await expect(ada.page.locator('.flight')).toHaveCount(0);
   await expect(ben.page.locator('.flight')).toHaveCount(0);
 
@@ -217,7 +217,7 @@ test('a reaction is seen and told, once for many in one go', async ({ person }) 
   await expect(ada.page.locator('.flight')).toHaveCount(0);
   await expect(ben.page.locator('.flight')).toHaveCount(0);
   expect((await seen()).most).toBeLessThanOrEqual(20);
-  expect((await seen()).said).toEqual(['Ada: heart', 'Ada: star', 'Ada: heart']);
+  expect((await seen()).said).toEqual(['“Ada”: heart', '“Ada”: star', '“Ada”: heart']);
   await ada.say('still here');
   await expect(ben.heard('still here')).toHaveCount(1);
 });
@@ -382,5 +382,5 @@ test('nonsense from another page moves nothing', async ({ server, visitor, perso
   expect(await made()).toBe(1);
   await change('', '');
   await reaction(ada, 'Star').click();
-  await expect.poll(async () => (await seen()).said).toEqual(['Ada: star']);
+  await expect.poll(async () => (await seen()).said).toEqual(['“Ada”: star']);
 });

@@ -39,7 +39,9 @@ export class Server {
   async start(): Promise<this> {
     // By hand and without any environment of ours, from the checkout: that must be enough.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(LEPTOS|CONVERGE)_/.test(name)));
-    const server = spawn(this.program, ['--addr', `${this.host}:${this.port}`, ...this.args], { cwd: root, env: { ...env, ...this.env } });
+    // The second is what a phone on the LAN would call it: browsers don't trust it as they trust localhost.
+    const names = ['--addr', `${this.host}:${this.port}`, '--host', 'lan.test'];
+    const server = spawn(this.program, [...names, ...this.args], { cwd: root, env: { ...env, ...this.env } });
     this.process = server;
     server.stderr.on('data', (text) => (this.said += text));
     this.url = await new Promise<string>((found, failed) => {

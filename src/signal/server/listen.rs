@@ -68,6 +68,11 @@ const SPARE_DESCRIPTORS: u64 = 8;
 /// asks again only after one, three, seven seconds.
 const BACKLOG: u32 = 4096;
 
+/// How many bytes the kernel takes of a connection before it has sent them (`TCP_NOTSENT_LOWAT`); what is sent and not yet
+/// acknowledged comes on top, so that this does not slow down distant readers.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES: u32 = 64 * 1024;
+
 /// Listens at an address, with room for many to come at once.
 ///
 /// # Errors
@@ -242,6 +247,10 @@ impl Connection {
     async fn run(self, stream: TcpStream, app: Router, watcher: Watcher) {
         // Frames are small and each is waited for.
         let _ = stream.set_nodelay(true);
+        // What the kernel has not sent can't be dropped, and delays whatever comes after it. Its own bound is megabytes, and
+        // it asks for more only when a third of them has gone: a slow reader would seem to take nothing for too long.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         // Not by asking whether it is readable: tokio takes a new socket for that until somebody has tried in vain.
         let first = timeout(self.settings.first_byte_within, stream.peek(&mut [0])).await;
         if !matches!(first, Ok(Ok(1..))) {

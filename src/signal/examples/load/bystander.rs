@@ -223,8 +223,8 @@ async fn knock(target: Target, room: TopicHash, attacker: u8, first: u64, refuse
 
 async fn slow_socket(target: Target, peer: &Peer, room: TopicHash) -> Result<Socket> {
     let socket = TcpSocket::new_v4()?;
-    // The kernel is not to read much in its stead.
-    socket.set_recv_buffer_size(4096)?;
+    // The kernel is not to read much in its stead; with less than a few segments it would hardly read at all.
+    socket.set_recv_buffer_size(64 * 1024)?;
     socket.bind((Ipv4Addr::new(127, 0, 221, 100), 0).into())?;
     Ok(target.open_on(socket).await?.join(peer, room).await?)
 }
@@ -297,6 +297,8 @@ impl Calm {
                                 let _ = waits.send(now.saturating_sub(sent) as f64 / 1e3);
                             }
                         }
+                        // At the end its partner may have gone before it.
+                        ServerMessage::Error { .. } if stop.load(Ordering::SeqCst) => return Ok(()),
                         ServerMessage::Error { code, .. } => return Err(ClientError::Refused(code).into()),
                         _ => {}
                     },

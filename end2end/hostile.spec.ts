@@ -231,6 +231,19 @@ for (const { name, run, members = 1, closed, received = {} } of attacks) {
   });
 }
 
+test('somebody that looks into the room and leaves at once is told of', async ({ room: enter }) => {
+  const { ada, ben, act } = await enter(['Mallory']);
+  await act(async ([mallory]) => {
+    const visitor = await new mallory.constructor('Eve').join('hostile');
+    visitor.tell({ leave: {} });
+  });
+  // On a busy machine in two sentences.
+  const told = (text: string) => /came in and left at once\.$|has left\.$/.test(text);
+  for (const { page } of [ada, ben]) {
+    await expect.poll(async () => (await page.getByRole('status').allTextContents()).some(told)).toBe(true);
+  }
+});
+
 /** A picture of one colour: few bytes, and many pixels. */
 function hugePicture(side: number): Buffer {
   const crc = (bytes: Buffer) => {

@@ -20,6 +20,8 @@ struct News {
     names: Vec<(PeerId, String)>,
     came: Vec<PeerId>,
     left: Vec<String>,
+    /// Members that came and left before either was said.
+    visited: Vec<String>,
     /// Those who were here before are being met.
     joining: bool,
     waiting: bool,
@@ -34,9 +36,9 @@ impl News {
     /// In words, once.
     fn take(&mut self) -> String {
         let came: Vec<String> = std::mem::take(&mut self.came).into_iter().map(|peer| self.name(peer)).collect();
-        let left = std::mem::take(&mut self.left);
+        let (left, visited) = (std::mem::take(&mut self.left), std::mem::take(&mut self.visited));
         self.waiting = false;
-        let said = [words::room::came(&came), words::room::left(&left)];
+        let said = [words::room::came(&came), words::room::left(&left), words::room::visited(&visited)];
         said.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }
@@ -88,9 +90,10 @@ pub(super) fn Announcements() -> impl IntoView {
             news.update_value(|news| {
                 let name = news.name(*peer);
                 news.names.retain(|(other, _)| other != peer);
-                // Who came only for a moment is not worth two sentences.
+                // A member that came only for a moment is worth one sentence, not two.
                 if news.came.contains(peer) {
                     news.came.retain(|other| other != peer);
+                    news.visited.push(name);
                 } else {
                     news.left.push(name);
                 }

@@ -81,6 +81,11 @@ pub(crate) fn came(names: &[String]) -> Option<String> {
     Some(format!("{} came in.", all_of(names)?))
 }
 
+/// Members that came and left at once.
+pub(crate) fn visited(names: &[String]) -> Option<String> {
+    Some(format!("{} came in and left at once.", all_of(names)?))
+}
+
 /// Those who left at about the same time.
 pub(crate) fn left(names: &[String]) -> Option<String> {
     let have = if names.len() == 1 { "has" } else { "have" };
@@ -191,6 +196,7 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(came(&[]), None);
         assert_eq!(came(&names(&["Ada"])).as_deref(), Some("“Ada” came in."));
+        assert_eq!(visited(&names(&["Ada"])).as_deref(), Some("“Ada” came in and left at once."));
         assert_eq!(left(&names(&["Ada"])).as_deref(), Some("“Ada” has left."));
         assert_eq!(left(&names(&["Ada", "Ben"])).as_deref(), Some("“Ada” and “Ben” have left."));
         assert_eq!(came(&names(&["Ada", "Ben", "Cleo"])).as_deref(), Some("3 people came in."));

@@ -70,7 +70,7 @@ const test = base.extend<{ build: Build }>({
   },
 });
 
-test.use({ mayComplain: [/WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (404|503)|Refused to apply style|[Ff]ailed to (load resource|fetch)/] });
+test.use({ mayComplain: [/WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (404|503)|Refused to apply style|integrity|[Ff]ailed to (load resource|fetch)/] });
 
 test('pages that are open go on, and new ones are of the new build alone', async ({ build, server, person, visitor }) => {
   const [ada, ben] = [await person('lobby'), await person('lobby')];

@@ -123,7 +123,11 @@ pub const FILE: u8 = 67;
 /// Begins a frame of several whole bodies.
 pub const PACK: u8 = 68;
 
-/// Begins a loose message, which is [`Frame::Loose`].
+/// Begins [`Frame::Presence`].
+pub(crate) const PRESENCE: u8 = 0;
+/// Begins [`Frame::Activity`].
+pub(crate) const ACTIVITY: u8 = 6;
+/// Begins [`Frame::Loose`].
 pub(crate) const LOOSE: u8 = 9;
 
 /// A frame of several bodies has at most this many bytes: enough that what a frame costs no longer matters, little enough

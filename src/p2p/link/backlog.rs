@@ -57,6 +57,10 @@ enum Kind {
     File,
     /// A message that may be lost.
     Loose,
+    /// A presence value of this version.
+    Presence(u64),
+    /// What the peer does.
+    Activity,
     /// Anything else.
     Control,
 }
@@ -134,10 +138,9 @@ impl Backlog {
                 return Ok(());
             }
             Kind::Loose => self.loose.add(1, length),
-            Kind::Control => {
-                let older = Frame::decode(&bytes).ok().and_then(|frame| self.older_value(&frame));
-                if let Some(at) = older {
-                    self.replace(at, lane, bytes);
+            Kind::Presence(_) | Kind::Activity | Kind::Control => {
+                if let Some(at) = self.older_value(&bytes, kind) {
+                    self.replace(at, kind, lane, bytes);
                     return Ok(());
                 }
                 self.control.add(1, length);
@@ -151,38 +154,40 @@ impl Backlog {
         Ok(())
     }
 
-    /// Where an older value waits that this one makes superfluous. If there is none, notes where this one is about to wait.
-    fn older_value(&mut self, frame: &Frame<'_>) -> Option<usize> {
+    /// The place of the waiting value that this frame replaces. Without one, notes where this frame is about to wait.
+    fn older_value(&mut self, bytes: &[u8], kind: Kind) -> Option<usize> {
         let next = self.taken + self.entries.len() as u64;
-        let number = match frame {
-            Frame::Presence { slot, .. } => match self.slots.get(*slot) {
-                Some(number) => *number,
-                None => {
-                    // The link of a peer with more slots than there are is closed as soon as they are handled.
-                    if self.slots.len() <= MAX_SLOTS {
-                        self.slots.insert((*slot).to_owned(), next);
-                    }
-                    return None;
+        let number = match kind {
+            Kind::Presence(_) => {
+                let slot = slot(bytes)?;
+                let waiting = self.slots.get(slot).copied();
+                // The link of a peer with more slots than there are is closed as soon as they are handled.
+                if waiting.is_none() && self.slots.len() <= MAX_SLOTS {
+                    self.slots.insert(slot.to_owned(), next);
                 }
-            },
-            Frame::Activity(_) if self.activity.is_none() => {
-                self.activity = Some(next);
-                return None;
+                waiting?
             }
-            Frame::Activity(_) => self.activity?,
+            Kind::Activity => {
+                let waiting = self.activity;
+                self.activity = waiting.or(Some(next));
+                waiting?
+            }
             _ => return None,
         };
         usize::try_from(number.checked_sub(self.taken)?).ok()
     }
 
-    fn replace(&mut self, at: usize, lane: Lane, bytes: Vec<u8>) {
-        let Some(Waiting { entry: Entry::Frame(of, older), .. }) = self.entries.get_mut(at) else { return };
+    fn replace(&mut self, at: usize, newer: Kind, lane: Lane, bytes: Vec<u8>) {
+        let Some(Waiting { kind, entry: Entry::Frame(of, older), .. }) = self.entries.get_mut(at) else { return };
         // On lanes without order the older value may come last.
-        if counter(&bytes) >= counter(older) {
-            self.bytes = self.bytes - older.len() + bytes.len();
-            self.control.bytes = self.control.bytes - older.len() + bytes.len();
-            (*of, *older) = (lane, bytes);
+        if let (Kind::Presence(newer), Kind::Presence(older)) = (newer, *kind)
+            && newer < older
+        {
+            return;
         }
+        self.bytes = self.bytes - older.len() + bytes.len();
+        self.control.bytes = self.control.bytes - older.len() + bytes.len();
+        (*kind, *of, *older) = (newer, lane, bytes);
     }
 
     /// The connection is closed: handled after what came before.
@@ -217,16 +222,14 @@ impl Backlog {
             Kind::Messages(messages) => self.messages[lane.index()].take(messages, length),
             Kind::File => {}
             Kind::Loose => self.loose.take(1, length),
-            Kind::Control => {
-                self.control.take(1, length);
-                match Frame::decode(&bytes) {
-                    Ok(Frame::Presence { slot, .. }) => {
-                        self.slots.remove(slot);
-                    }
-                    Ok(Frame::Activity(_)) => self.activity = None,
-                    _ => {}
-                }
+            Kind::Presence(_) | Kind::Activity | Kind::Control => self.control.take(1, length),
+        }
+        match kind {
+            Kind::Presence(_) => {
+                slot(&bytes).and_then(|slot| self.slots.remove(slot));
             }
+            Kind::Activity => self.activity = None,
+            _ => {}
         }
         if done > 0 {
             bytes.drain(1..=done);
@@ -235,11 +238,11 @@ impl Backlog {
     }
 }
 
-/// The version of a presence value; 0 of anything else.
-fn counter(bytes: &[u8]) -> u64 {
+/// The slot of a presence value.
+fn slot(bytes: &[u8]) -> Option<&str> {
     match Frame::decode(bytes) {
-        Ok(Frame::Presence { counter, .. }) => counter,
-        _ => 0,
+        Ok(Frame::Presence { slot, .. }) => Some(slot),
+        _ => None,
     }
 }
 
@@ -252,6 +255,11 @@ fn kind(bytes: &[u8]) -> Kind {
         Some(&wire::PACK) => Kind::Messages(wire::measure_packed(&bytes[1..], usize::MAX).0),
         Some(&wire::FILE) => Kind::File,
         Some(&wire::LOOSE) => Kind::Loose,
+        Some(&(wire::PRESENCE | wire::ACTIVITY)) => match Frame::decode(bytes) {
+            Ok(Frame::Presence { counter, .. }) => Kind::Presence(counter),
+            Ok(Frame::Activity(_)) => Kind::Activity,
+            _ => Kind::Control,
+        },
         _ => Kind::Control,
     }
 }

@@ -176,8 +176,9 @@ impl Client {
     /// It doesn't keep the room: when the client is dropped it ends with [`SendError::Closed`].
     ///
     /// # Errors
-    /// If nothing that waits for the member has moved for too long ([`SendError::Stalled`]), it isn't there, there is no
-    /// such lane, or the room is closed.
+    /// Resolves to [`SendError::Stalled`] if nothing that waits for the member, or for any of them, has moved for
+    /// [`Timings::stall`](crate::Timings::stall), [`SendError::UnknownPeer`] if the member isn't there,
+    /// [`SendError::NoLane`] if there is no such lane, and [`SendError::Closed`] if the room is closed.
     pub fn ready(&self, to: impl Into<To>, lane: Lane) -> Ready {
         Ready::new(&self.driver, to.into(), lane)
     }

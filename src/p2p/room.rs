@@ -252,8 +252,9 @@ impl RoomCore {
     /// Whether a sender that wants to hold little in memory may send now: to one member, or to all.
     ///
     /// # Errors
-    /// If nothing that waits for the member (or one of them) has moved for [`Timings::stall`](crate::Timings::stall), it isn't there, or the
-    /// room is closed.
+    /// Returns [`SendError::Stalled`] if nothing that waits for the member, or for any of them, has moved for
+    /// [`Timings::stall`](crate::Timings::stall), [`SendError::UnknownPeer`] if the member isn't there,
+    /// [`SendError::NoLane`] if there is no such lane, and [`SendError::Closed`] if the room is closed.
     pub fn room_for(&self, to: Option<PeerId>, lane: Lane) -> Result<bool, SendError> {
         if matches!(self.status, Status::Closed(_)) {
             return Err(SendError::Closed);
@@ -266,7 +267,23 @@ impl RoomCore {
         }
         match to {
             Some(id) => self.peers.get(&id).ok_or(SendError::UnknownPeer { peer: id })?.has_room(id, lane),
-            None => self.peers.iter().try_fold(true, |all, (id, peer)| Ok(peer.has_room(*id, lane)? && all)),
+            None => self.has_room_for_all(lane),
+        }
+    }
+
+    /// A member that acknowledges nothing makes the others wait until it has stalled, and no longer: its queue fills, and
+    /// then [`Sent::missed`] names it.
+    fn has_room_for_all(&self, lane: Lane) -> Result<bool, SendError> {
+        let (mut ready, mut stalled, mut moving) = (true, None, false);
+        for (id, peer) in self.peers.iter() {
+            match peer.has_room(*id, lane) {
+                Ok(has_room) => (ready, moving) = (ready && has_room, true),
+                Err(error) => stalled = Some(error),
+            }
+        }
+        match stalled {
+            Some(error) if !moving => Err(error),
+            _ => Ok(ready),
         }
     }
 

@@ -239,6 +239,19 @@ fn a_member_that_acknowledges_nothing_stops_nobody_s_messages() {
     bench.friend_is_well("silence");
 }
 
+/// Little waits for it, so its link stays; a sender that waits until all have room still goes on.
+#[test]
+fn a_member_that_acknowledges_nothing_makes_no_sender_wait_once_it_has_stalled() {
+    let mut bench = Bench::new();
+    bench.core.broadcast(bench.now, Lane::RELIABLE, "chat", &text("all of you")).unwrap();
+    bench.drain();
+    bench.acknowledge(false);
+    bench.keep_alive(Timings::default().stall + Duration::from_secs(1));
+    let (id, reason) = (bench.id(), bench.reason());
+    assert_eq!(bench.core.room_for(Some(id), Lane::RELIABLE), Err(SendError::Stalled { peer: id }));
+    assert_eq!((bench.core.room_for(None, Lane::RELIABLE), reason), (Ok(true), None));
+}
+
 /// A page that is busy handles nothing for a while: the peer may send as much as its credit allows, and no more.
 #[test]
 fn a_peer_that_ignores_its_credit_is_closed_and_one_that_keeps_to_it_is_not() {

@@ -7,6 +7,7 @@ use converge_p2p::hooks::with_next_frame;
 use leptos::prelude::*;
 
 use super::delivery::Delivery;
+use super::log::MAX_LINKS;
 use crate::platform::{self, Moment};
 
 /// A message as it is shown.
@@ -30,6 +31,12 @@ const MAX_LINES: usize = 500;
 /// And at most this many bytes of text beside the newest line, for a single one may have sixteen million.
 const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
 
+/// The log adds rows of about this many elements with one frame of the screen: the browser lays them out in one task.
+const ELEMENTS_PER_FRAME: usize = 200;
+
+/// The elements of a row beside its links.
+const ROW_ELEMENTS: usize = 10;
+
 /// What has been said in this room. Small and `Copy`.
 #[derive(Clone, Copy)]
 pub(in crate::room) struct Lines {
@@ -51,6 +58,8 @@ struct Kept {
     authors: Vec<(PeerId, usize)>,
     /// The number of the next line.
     next: u64,
+    /// The log has rows for lines with lower numbers, and for one's own.
+    shown: u64,
     text_bytes: usize,
 }
 
@@ -70,6 +79,21 @@ impl Kept {
             self.drop_oldest();
         }
         number
+    }
+
+    /// Shows the log as many more lines as one frame has time for, and at least one. Returns whether others wait.
+    fn show_more(&mut self) -> bool {
+        let mut left = ELEMENTS_PER_FRAME;
+        let first = self.lines.partition_point(|(number, _)| *number < self.shown);
+        for (number, line) in &self.lines[first..] {
+            let elements = ROW_ELEMENTS + line.text.matches("://").take(MAX_LINKS).count();
+            if elements > left {
+                return true;
+            }
+            left -= elements;
+            self.shown = number + 1;
+        }
+        false
     }
 
     /// Drops the oldest line: of the author with more than half of the lines, if there is one. A flood of one author does
@@ -99,8 +123,8 @@ impl Lines {
         }
     }
 
-    /// Adds a line. The log shows it with the next frame of the screen, together with all others that have come by then;
-    /// one's own at once. Returns whether it is the first since the last frame.
+    /// Adds a line. The log shows it with the next frame of the screen, together with the others that have come by then,
+    /// unless they are too many for one frame; one's own at once. Returns whether no other was waiting.
     pub(super) fn push(self, mut line: Line) -> bool {
         line.at = platform::now();
         let mine = line.mine;
@@ -123,10 +147,16 @@ impl Lines {
     }
 
     fn fire(self) {
-        if self.fires.try_update_value(std::mem::take) == Some(true) && !self.kept.is_disposed() {
-            self.kept.notify();
-            self.new_from.notify();
-            self.unread.notify();
+        if self.fires.try_update_value(std::mem::take) != Some(true) {
+            return;
+        }
+        let Some(others_wait) = self.kept.try_write_untracked().map(|mut kept| kept.show_more()) else { return };
+        self.kept.notify();
+        self.new_from.notify();
+        self.unread.notify();
+        if others_wait {
+            self.fires.set_value(true);
+            with_next_frame(move || self.fire());
         }
     }
 
@@ -138,9 +168,12 @@ impl Lines {
         }
     }
 
-    /// The numbers of the lines that are kept; none is used twice.
+    /// The numbers of the lines that are kept and shown; none is used twice.
     pub(super) fn numbers(self) -> Vec<u64> {
-        self.kept.with(|kept| kept.lines.iter().map(|(number, _)| *number).collect())
+        self.kept.with(|kept| {
+            let shown = kept.lines.iter().filter(|(number, line)| *number < kept.shown || line.mine);
+            shown.map(|(number, _)| *number).collect()
+        })
     }
 
     pub(super) fn line(self, number: u64) -> Option<Line> {
@@ -155,71 +188,8 @@ impl Lines {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_comes_unseen_is_counted_until_it_is_seen() {
-        let owner = Owner::new();
-        owner.with(|| {
-            let unread = RwSignal::new(0);
-            let lines = Lines::new(unread);
-            let line = |mine| Line {
-                from: PeerId::from_bytes([1; 32]),
-                name: String::new(),
-                text: "".into(),
-                direct: String::new(),
-                mine,
-                at: Moment::default(),
-                delivery: None,
-            };
-            lines.push(line(false));
-            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, None));
-            lines.set_seen(false);
-            lines.push(line(false));
-            lines.push(line(false));
-            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (2, Some(1)));
-            lines.set_seen(true);
-            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, Some(1)), "the mark stays");
-            lines.push(line(false));
-            assert_eq!(lines.new_from.get_untracked(), None);
-        });
-    }
-
-    #[test]
-    fn old_lines_are_let_go_and_numbers_are_never_used_twice() {
-        let owner = Owner::new();
-        owner.with(|| {
-            let lines = Lines::new(RwSignal::new(0));
-            let line = |text: u64| Line {
-                from: PeerId::from_bytes([1; 32]),
-                name: String::new(),
-                text: text.to_string().into(),
-                direct: String::new(),
-                mine: false,
-                at: Moment::default(),
-                delivery: None,
-            };
-            for text in 0..MAX_LINES as u64 + 3 {
-                lines.push(line(text));
-            }
-            let numbers = lines.numbers();
-            assert_eq!((numbers.len(), numbers[0]), (MAX_LINES, 3));
-            assert_eq!(lines.line(3).map(|line| line.text), Some("3".into()));
-            assert_eq!(lines.line(2), None);
-
-            // A few that are huge are as many as fit, and one that fits with nothing is kept.
-            let huge = |bytes: usize| Line { text: "x".repeat(bytes).into(), ..line(0) };
-            for _ in 0..5 {
-                lines.push(huge(MAX_TEXT_BYTES / 4));
-            }
-            assert_eq!(lines.numbers().len(), 4);
-            lines.push(huge(MAX_TEXT_BYTES + 1));
-            assert_eq!(lines.numbers().len(), 1);
-        });
-    }
-
-    #[test]
-    fn a_flood_of_one_author_does_not_push_out_what_the_others_said() {
-        let mut kept = Kept::default();
-        let line = |from: u8, text: u64| Line {
+    fn line(from: u8, text: impl ToString) -> Line {
+        Line {
             from: PeerId::from_bytes([from; 32]),
             name: String::new(),
             text: text.to_string().into(),
@@ -227,7 +197,82 @@ mod tests {
             mine: false,
             at: Moment::default(),
             delivery: None,
-        };
+        }
+    }
+
+    #[test]
+    fn unseen_lines_are_counted_until_they_are_seen() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let unread = RwSignal::new(0);
+            let lines = Lines::new(unread);
+            lines.push(line(1, ""));
+            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, None));
+            lines.set_seen(false);
+            lines.push(line(1, ""));
+            lines.push(line(1, ""));
+            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (2, Some(1)));
+            lines.set_seen(true);
+            assert_eq!((unread.get_untracked(), lines.new_from.get_untracked()), (0, Some(1)), "the mark stays");
+            lines.push(line(1, ""));
+            assert_eq!(lines.new_from.get_untracked(), None);
+        });
+    }
+
+    #[test]
+    fn old_lines_are_dropped_and_numbers_are_never_used_twice() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let lines = Lines::new(RwSignal::new(0));
+            for text in 0..MAX_LINES + 3 {
+                lines.push(line(1, text));
+            }
+            let numbers = lines.numbers();
+            assert_eq!((numbers.len(), numbers[0]), (MAX_LINES, 3));
+            assert_eq!(lines.line(3).map(|line| line.text), Some("3".into()));
+            assert_eq!(lines.line(2), None);
+
+            // A few that are huge are as many as fit, and one that fits with nothing is kept.
+            for _ in 0..5 {
+                lines.push(line(1, "x".repeat(MAX_TEXT_BYTES / 4)));
+            }
+            assert_eq!(lines.numbers().len(), 4);
+            lines.push(line(1, "x".repeat(MAX_TEXT_BYTES + 1)));
+            assert_eq!(lines.numbers().len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_frame_shows_as_many_lines_as_it_has_time_for() {
+        let mut kept = Kept::default();
+        for _ in 0..30 {
+            kept.push(line(1, ""));
+        }
+        assert!(kept.show_more());
+        assert_eq!(kept.shown, 20);
+        assert!(!kept.show_more());
+        assert_eq!(kept.shown, 30);
+
+        // Addresses are elements too, as far as they become links.
+        for _ in 0..10 {
+            kept.push(line(1, "http://a ".repeat(400)));
+        }
+        assert!(kept.show_more());
+        assert_eq!(kept.shown, 33);
+        while kept.show_more() {}
+        assert_eq!(kept.shown, 40);
+
+        // Lines that were dropped meanwhile are passed over.
+        for _ in 0..2 * MAX_LINES {
+            kept.push(line(1, ""));
+        }
+        assert!(kept.show_more());
+        assert_eq!(kept.shown, 40 + MAX_LINES as u64 + 20);
+    }
+
+    #[test]
+    fn a_flood_of_one_author_does_not_push_out_the_lines_of_others() {
+        let mut kept = Kept::default();
         for text in 0..20 {
             kept.push(line(1, text));
         }
@@ -237,8 +282,8 @@ mod tests {
         assert_eq!(kept.lines.len(), MAX_LINES);
         assert!((0..20).all(|at| kept.lines[at].1.from == PeerId::from_bytes([1; 32])));
         assert_eq!(kept.lines.last().map(|(number, line)| (*number, &*line.text)), Some((2019, "1999")));
-        // With nobody that has more than half, the oldest goes.
-        for text in 0..MAX_LINES as u64 {
+        // With nobody that has more than half, the oldest is dropped.
+        for text in 0..MAX_LINES {
             kept.push(line(3 + (text % 3) as u8, text));
         }
         assert!(kept.lines.iter().all(|(_, line)| line.from != PeerId::from_bytes([1; 32])));

@@ -26,7 +26,7 @@ const SHOWN_CHARS: usize = 4000;
 const SHOWN_BREAKS: usize = 40;
 
 /// So many addresses of a text are links, for each link is an element. The rest can be copied.
-const MAX_LINKS: usize = 50;
+pub(super) const MAX_LINKS: usize = 50;
 
 /// So many of the newest lines are in the page; the rest on request.
 const SHOWN_LINES: usize = 200;

@@ -11,9 +11,13 @@ mod settings;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How many threads read files, at most. tokio's default of 512 lets strangers that ask for files start hundreds, and each
+/// leaves the allocator some 400 kB that it keeps.
 #[cfg(feature = "ssr")]
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
+const FILE_THREADS: usize = 8;
+
+#[cfg(feature = "ssr")]
+fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
     use std::time::SystemTime;
 
@@ -38,7 +42,11 @@ async fn main() -> std::process::ExitCode {
             if let Err(error) = start_log(&settings) {
                 return fail(&format!("--log {:?}: {error}", settings.log));
             }
-            match server::run(settings).await {
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return fail(&format!("can't start: {error}")),
+            };
+            match runtime.block_on(server::run(settings)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error),
             }
@@ -59,6 +67,12 @@ async fn main() -> std::process::ExitCode {
     }
 }
 
+/// Returns the server's runtime, with a thread for each processor beside those that read files.
+#[cfg(feature = "ssr")]
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(FILE_THREADS).build()
+}
+
 #[cfg(feature = "ssr")]
 fn fail(problem: &dyn std::fmt::Display) -> std::process::ExitCode {
     eprintln!("converge: {problem}");
@@ -77,6 +91,34 @@ fn start_log(settings: &settings::Settings) -> Result<(), tracing_subscriber::fi
         settings::LogFormat::Json => log.json().init(),
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::{Arc, Mutex};
+
+    use super::{FILE_THREADS, runtime};
+
+    #[test]
+    fn few_threads_read_files() {
+        let gate = Arc::new(Mutex::new(()));
+        let closed = gate.lock().unwrap();
+        let runtime = runtime().unwrap();
+        // A runtime without a bound starts a thread for each of these, since the earlier ones wait at the gate.
+        let reads: Vec<_> = (0..10 * FILE_THREADS)
+            .map(|_| {
+                let gate = gate.clone();
+                runtime.spawn_blocking(move || {
+                    let _open = gate.lock().unwrap();
+                    std::thread::current().id()
+                })
+            })
+            .collect();
+        drop(closed);
+        let threads: HashSet<_> = reads.into_iter().map(|read| runtime.block_on(read).unwrap()).collect();
+        assert!(threads.len() <= FILE_THREADS, "{}", threads.len());
+    }
 }
 
 // cargo builds the binary's target with the library's features too, where there is no server.

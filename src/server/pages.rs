@@ -38,8 +38,9 @@ const LONGEST_ADDRESS: usize = 1024;
 /// A visit of a page makes some ten requests.
 const FILES_PER_PAGE: u32 = 10;
 
-/// What is read of a file at a time, in bytes: each response in progress holds as much.
-const FILE_CHUNK: usize = 16 * 1024;
+/// The bytes that are read of a file at a time. Each response in progress holds up to three chunks: one that is read, one
+/// that was read, and one that waits for its reader.
+const FILE_CHUNK: usize = 8 * 1024;
 
 /// How long the numbers of rooms and people stay as they are. Fresh ones would tell a stranger the moment at which
 /// somebody comes or goes.

@@ -45,7 +45,7 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Requests at a time on one connection of HTTP/2. A page has some ten files; hyper's default is 200.
-const MAX_STREAMS: u32 = 32;
+const MAX_STREAMS: u32 = 16;
 
 /// What waits to be sent on one stream of HTTP/2, in bytes: one frame. hyper's default is 400 kB.
 const MAX_STREAM_SEND_BYTES: usize = 16 * 1024;

@@ -7,13 +7,12 @@ use std::time::Duration;
 use converge_signal::protocol::{ErrorCode, ServerMessage};
 use futures_util::{SinkExt, StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::Result;
-use crate::client::{ClientError, Opened, Peer, Socket, Target, close, topic};
+use crate::client::{ClientError, Opened, Peer, Socket, Target, close, socket_from, topic};
 use crate::process::Server;
 
 /// Nothing that the protocol says is to happen takes longer.
@@ -42,14 +41,14 @@ const JOINS_EVERY: Duration = Duration::from_millis(100);
 /// What one address may join at once, and each second; the defaults.
 const JOINS: (f64, f64) = (200.0, 10.0);
 
-/// The number of one that stays while others come and go.
+/// The number of the member that stays while others come and go.
 const HOST: u64 = u32::MAX as u64;
 
 const PING: &str = r#"{"ping":{}}"#;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Abuse {
-    /// Joins, has others send to it, and does not read: it is dropped when it has taken nothing for a while.
+    /// Joins, has others send to it, and does not read: the server drops it when it has taken nothing for a while.
     StoppedReader,
     /// Begins requests and does not end them.
     SlowHeaders,
@@ -109,7 +108,7 @@ impl Abuse {
                 for socket in senders {
                     tasks.spawn(send_big(socket, vec![target.signal(id, big())]));
                 }
-                // It leaves before it is dropped, and comes back.
+                // It leaves before the server drops it, and comes back.
                 let mut reader = Some(reader);
                 loop {
                     sleep(DEAF_FOR).await;
@@ -198,14 +197,13 @@ impl Abuse {
     }
 
     async fn deaf(self, target: Target) -> Result<Socket> {
-        let socket = TcpSocket::new_v4()?;
+        let socket = socket_from(self.source())?;
         // The kernel is not to read much in its stead.
         socket.set_recv_buffer_size(4096)?;
-        socket.bind((self.source(), 0).into())?;
         Ok(target.open_on(socket).await?.join(&self.peer(0), topic("deaf", 0)).await?)
     }
 
-    /// A member of the room that is flooded: joins of an empty one are far fewer.
+    /// Keeps a member in the flooded room, because joins of an empty room are limited further.
     async fn host(self, target: Target) -> Result<Socket> {
         Ok(target.join(&self.peer(HOST), topic("flood", 0), Ipv4Addr::new(127, 0, 211, 99)).await?)
     }
@@ -284,7 +282,7 @@ pub(crate) fn big() -> String {
     format!(r#""{}""#, "x".repeat(BIG))
 }
 
-/// Sends these frames in turn: as many as it may at once, then on and on at the rate that is allowed; reads what comes.
+/// Sends these frames in turn: a burst first, then at the allowed rate. Reads all that comes.
 pub(crate) async fn send_big(socket: Socket, frames: Vec<String>) {
     let (mut sink, mut stream) = socket.split();
     let send = async {
@@ -305,9 +303,7 @@ pub(crate) async fn send_big(socket: Socket, frames: Vec<String>) {
 
 /// Returns when the server has closed the connection.
 async fn half_head(target: Target, source: Ipv4Addr) -> Result<()> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((source, 0).into())?;
-    let mut stream: TcpStream = socket.connect(target.addr).await?;
+    let mut stream = socket_from(source)?.connect(target.addr).await?;
     stream.write_all(b"GET /signal HTTP/1.1\r\nhost: localhost\r\nupgrade: web").await?;
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer).await {

@@ -1,11 +1,11 @@
-//! What a good client waits for while others attack, under the product's own limits: the 95th of a hundred waits beside
-//! the attack to the same at rest, in rounds that take turns. None may be refused.
+//! How long good clients wait while others attack, under the product's own limits. Compares the 95th percentile of
+//! waits under attack to that at rest, in alternating rounds. No client may be refused.
 //!
-//! * Lock-out: newcomers join a room, one after the other and each from an address of its own, while eight addresses
-//!   join it without end. Where tokens are asked for these have none; where nobody is asked, each joins under another id and
-//!   drops its socket without a goodbye, so that its seat stays taken for a while.
-//! * Flood: pairs of members send each other signals, while eight members of the room send them, and one who reads slowly,
-//!   as much as they may. That one must get what the calm ones send it, and stay.
+//! * Lock-out: newcomers join a room one after the other, each from an address of its own, while eight addresses join
+//!   it without end. Where tokens are required, the attackers have none. Otherwise each joins under a new id and drops
+//!   its socket without a goodbye, so that its seat stays taken for a while.
+//! * Flood: pairs of members send each other signals, while eight members send the pairs and a slow reader as much as
+//!   they may. The slow reader must get the pairs' signals, and stay.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,15 +16,14 @@ use converge_signal::protocol::ServerMessage;
 use converge_signal::server::Grant;
 use converge_signal::{PeerId, TopicHash};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::Result;
 use crate::abusers::{big, send_big};
-use crate::client::{ClientError, Peer, Socket, Target, close, topic};
+use crate::client::{ClientError, Peer, Socket, Target, close, socket_from, steady, topic};
 use crate::process::Server;
 use crate::report::{median_ratio, p95, result, samples};
 use crate::serve::{Serve, tokens};
@@ -32,27 +31,27 @@ use crate::serve::{Serve, tokens};
 /// Addresses of the attackers.
 const ATTACKERS: u8 = 8;
 
-/// From one join that each of them tries to the next: more than the ten a second that it may.
+/// The time between joins of one attacker, which tries more than the ten a second allowed.
 const JOINS_EVERY: Duration = Duration::from_millis(80);
 
 /// Addresses of newcomers, which come one after the other.
 const HOMES: u64 = 200;
 const NEWCOMER_EVERY: Duration = Duration::from_millis(25);
 
-/// Pairs of members that are calm, with 50 signals a second from each member.
+/// Pairs of calm members; each member sends 50 signals a second.
 const PAIRS: u64 = 4;
 const SIGNAL_EVERY: Duration = Duration::from_millis(20);
 const SIGNAL_BYTES: usize = 280;
 
-/// The slow reader takes a frame of the flood in this time: less than comes.
+/// The slow reader takes a frame of the flood this often: fewer than arrive.
 const SLOW_READ_EVERY: Duration = Duration::from_millis(100);
 
-/// Nothing takes longer that is under way.
+/// Longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Bystander {
-    /// Of each measurement
+    /// Seconds of each measurement
     #[arg(long, default_value_t = 6.0)]
     pub(crate) seconds: f64,
     /// Measurements of each kind, in turn
@@ -96,7 +95,7 @@ impl Bystander {
             for attacker in 0..ATTACKERS {
                 attackers.spawn(knock(target, room, attacker, number, refused.clone()));
             }
-            // What they may do at once is used up before it is measured.
+            // The attackers' bursts are used up before the measurement.
             sleep(Duration::from_secs(2)).await;
             beside.push(p95(self.newcomers(target, room, &token, &mut number).await?));
             attackers.shutdown().await;
@@ -105,7 +104,7 @@ impl Bystander {
         Ok(ratio(&calm, &beside))
     }
 
-    /// How long newcomers wait for their welcome, in ms; an error if one is refused.
+    /// Measures how long newcomers wait for their welcome, in ms. Fails if one is refused.
     async fn newcomers(
         &self,
         target: Target,
@@ -114,8 +113,7 @@ impl Bystander {
         number: &mut u64,
     ) -> Result<Vec<f64>> {
         let (begun, mut waits) = (Instant::now(), Vec::new());
-        let mut ticks = interval(NEWCOMER_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = steady(NEWCOMER_EVERY);
         while begun.elapsed() < self.time() {
             ticks.tick().await;
             *number += 1;
@@ -172,7 +170,7 @@ impl Bystander {
                 let source = Ipv4Addr::new(127, 0, 222, flooder + 1);
                 let peer = Peer::new((5 << 48) + (round as u64 * 100) + u64::from(flooder));
                 let socket = target.join(&peer, room, source).await?;
-                // Every other one to the slow reader.
+                // Every other frame goes to the slow reader.
                 let frames = victims.iter().flat_map(|victim| [slow.id, *victim]);
                 let frames = frames.map(|victim| target.signal(victim, big())).collect();
                 flooders.spawn(send_big(socket, frames));
@@ -207,11 +205,10 @@ fn ratio(calm: &[f64], beside: &[f64]) -> f64 {
     median_ratio(beside, calm)
 }
 
-/// Joins without a token and under another id each time, as often as it can, and ends without a goodbye.
+/// Joins without a token and under a new id each time, and drops the socket without a goodbye.
 async fn knock(target: Target, room: TopicHash, attacker: u8, first: u64, refused: Arc<AtomicU64>) {
     let source = Ipv4Addr::new(127, 0, 223, attacker + 1);
-    let mut ticks = interval(JOINS_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = steady(JOINS_EVERY);
     for number in first.. {
         ticks.tick().await;
         let peer = Peer::new((6 << 48) + (u64::from(attacker) << 32) + number);
@@ -222,14 +219,13 @@ async fn knock(target: Target, room: TopicHash, attacker: u8, first: u64, refuse
 }
 
 async fn slow_socket(target: Target, peer: &Peer, room: TopicHash) -> Result<Socket> {
-    let socket = TcpSocket::new_v4()?;
-    // The kernel is not to read much in its stead; with less than a few segments it would hardly read at all.
+    let socket = socket_from(Ipv4Addr::new(127, 0, 221, 100))?;
+    // The kernel must not read much for it; with less than a few segments it would hardly read at all.
     socket.set_recv_buffer_size(64 * 1024)?;
-    socket.bind((Ipv4Addr::new(127, 0, 221, 100), 0).into())?;
     Ok(target.open_on(socket).await?.join(peer, room).await?)
 }
 
-/// Counts the small signals that come, which are the calm members'. At the end it reads what is left.
+/// Counts the calm members' signals, which are small. Reads the rest at the end.
 async fn read_slowly(mut socket: Socket, calm: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> Result<()> {
     loop {
         let stopped = stop.load(Ordering::SeqCst);
@@ -251,7 +247,7 @@ async fn read_slowly(mut socket: Socket, calm: Arc<AtomicU64>, stop: Arc<AtomicB
     }
 }
 
-/// A member that sends its partner signals at a steady rate, and now and then one to the slow reader.
+/// A member that sends its partner signals at a steady rate, and every 50th also to the slow reader.
 struct Calm {
     target: Target,
     partner: PeerId,
@@ -261,7 +257,7 @@ struct Calm {
 }
 
 impl Calm {
-    /// Tells how long each signal to it was under way, in ms.
+    /// Reports how long each signal to it was in flight, in ms.
     async fn converse(
         self,
         mut socket: Socket,
@@ -270,8 +266,7 @@ impl Calm {
     ) -> Result<()> {
         let Self { target, partner, slow, begun, stop } = self;
         let padding = "x".repeat(SIGNAL_BYTES);
-        let mut ticks = interval(SIGNAL_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = steady(SIGNAL_EVERY);
         let mut number = 0_u64;
         loop {
             tokio::select! {
@@ -293,11 +288,11 @@ impl Calm {
                         ServerMessage::Signal { data, .. } => {
                             if let Ok((sent, _)) = serde_json::from_str::<(u64, &str)>(data.get()) {
                                 let now = u64::try_from(begun.elapsed().as_micros())?;
-                                // Nobody listens any more at the end.
+                                // At the end nothing receives them.
                                 let _ = waits.send(now.saturating_sub(sent) as f64 / 1e3);
                             }
                         }
-                        // At the end its partner may have gone before it.
+                        // At the end its partner may have left before it.
                         ServerMessage::Error { .. } if stop.load(Ordering::SeqCst) => return Ok(()),
                         ServerMessage::Error { code, .. } => return Err(ClientError::Refused(code).into()),
                         _ => {}

@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::header::{InvalidHeaderValue, ORIGIN};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -121,9 +121,7 @@ struct RigChallenge {
 
 impl Target {
     pub(crate) async fn open(self, source: Ipv4Addr) -> Result<Opened, ClientError> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((source, 0).into())?;
-        self.open_on(socket).await
+        self.open_on(socket_from(source)?).await
     }
 
     /// As a browser does that has loaded a page from the same server.
@@ -176,7 +174,7 @@ impl Opened {
         self.join_with(peer, topic, None).await
     }
 
-    /// With a token, or without.
+    /// Joins with a token, or without.
     pub(crate) async fn join_with(
         mut self,
         peer: &Peer,
@@ -215,6 +213,20 @@ impl Opened {
         let hello = ClientMessage::Hello(hello);
         Ok(self.socket.send(Message::text(serde_json::to_string(&hello)?)).await?)
     }
+}
+
+/// Binds a socket to an address of this machine.
+pub(crate) fn socket_from(source: Ipv4Addr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    Ok(socket)
+}
+
+/// Ticks at a steady pace, without bursts to catch up.
+pub(crate) fn steady(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Closes in order, which is a goodbye, and waits until the other side has closed too.

@@ -1,22 +1,17 @@
-//! As much of HTTP/2 (RFC 9113) as a client needs that asks for much and reads little. The tests of the listener use it
-//! too.
+//! The part of HTTP/2 (RFC 9113) that a client needs to request much and read little. The listener's tests use it too.
 
-use std::io;
-
-use tokio::io::{AsyncRead, AsyncReadExt};
-
-/// Kinds of frames (section 6).
-const HEADERS: u8 = 1;
+/// Frame types (section 6).
+pub(crate) const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// The setting for how much may be sent on a stream before its reader allows more (section 6.5.2).
+/// The setting of a stream's initial flow-control window (section 6.5.2).
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// The largest window (section 6.9.1), and the one that a connection begins with.
+/// The largest flow-control window (section 6.9.1), and the one that a connection begins with.
 pub(crate) const WIDEST: u32 = (1 << 31) - 1;
 const FIRST: u32 = 65_535;
 
@@ -29,7 +24,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Begins a connection on which so much may be sent on each stream, and as much as can be on all together.
+/// Opens a connection with this flow-control window for each stream, and the largest for all together.
 pub(crate) fn opening(window: u32) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()[..]].concat();
@@ -38,7 +33,7 @@ pub(crate) fn opening(window: u32) -> Vec<u8> {
     bytes
 }
 
-/// Asks for a path, of fewer than 127 bytes as the host is too. The first stream is 1, and each later one 2 higher.
+/// Requests a path, of fewer than 127 bytes as the host is too. The first stream is 1, and each later one 2 higher.
 pub(crate) fn get(stream: u32, host: &str, path: &str) -> Vec<u8> {
     // By HPACK's static table (RFC 7541, appendix A): `:method: GET`, `:scheme: https`, then `:authority` and `:path`.
     let mut block = vec![0x82, 0x87];
@@ -47,20 +42,4 @@ pub(crate) fn get(stream: u32, host: &str, path: &str) -> Vec<u8> {
         block.extend(value.bytes());
     }
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &block)
-}
-
-/// Reads until the response to the request on this stream begins; returns its status if HPACK has a number for it.
-#[allow(dead_code, reason = "the load does not read")]
-pub(crate) async fn response(stream: u32, from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<u16>> {
-    loop {
-        let mut head = [0; 9];
-        from.read_exact(&mut head).await?;
-        let [a, b, c, kind, _, number @ ..] = head;
-        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
-        from.read_exact(&mut payload).await?;
-        if kind == HEADERS && u32::from_be_bytes(number) == stream {
-            let statuses = [200, 204, 206, 304, 400, 404, 500];
-            return Ok(payload.first().and_then(|byte| statuses.get(usize::from(byte.checked_sub(0x88)?)).copied()));
-        }
-    }
 }

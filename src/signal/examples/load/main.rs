@@ -72,11 +72,11 @@ enum Command {
     Storm(storm::Storm),
     /// What those who behave suffer from those who don't
     Abuse(abuse::Abused),
-    /// What a good client waits for beside strangers that lock it out, and beside members that flood
+    /// Waits of good clients while strangers lock them out, and while members flood them
     Bystander(bystander::Bystander),
-    /// What visitors suffer from strangers that ask the whole server for too much
+    /// Waits of visitors while strangers request too much of the whole server
     Strangers(strangers::Strangers),
-    /// All of these but the last, in some five minutes
+    /// All of these but `strangers`, in some five minutes
     All,
     #[command(hide = true)]
     Serve(serve::Serve),

@@ -32,7 +32,7 @@ impl Server {
         Self::start(Kind::Product, Command::new(std::env::current_exe()?).args(serve.arguments()))
     }
 
-    /// The product's own program, which serves pages too. With so few descriptors at first, if that is given.
+    /// Starts the product's own program, which serves pages too; if given, with this many descriptors at first.
     pub(crate) fn program(program: &Path, arguments: &[String], descriptors: Option<u32>) -> Result<Self> {
         let limit = descriptors.map_or(String::new(), |limit| format!("ulimit -S -n {limit} && "));
         let mut command = Command::new("sh");
@@ -45,7 +45,7 @@ impl Server {
     }
 
     fn start(kind: Kind, command: &mut Command) -> Result<Self> {
-        // This program ends when its standard input does, and so also when its parent is killed.
+        // The server ends with its standard input, and so also when its parent is killed.
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("the server has no output")?;
         // From here on dropping it kills it.

@@ -18,7 +18,7 @@ pub(crate) fn median(samples: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// What 95 of 100 samples don't exceed. Zero if there are none.
+/// The 95th percentile of the samples. Zero without samples.
 pub(crate) fn p95(samples: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = samples.into_iter().collect();
     sorted.sort_by(f64::total_cmp);

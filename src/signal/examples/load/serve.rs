@@ -34,12 +34,12 @@ pub(crate) struct Serve {
     /// The product's own limits, rather than ones that a load does not reach
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Ask for tokens
+    /// Require tokens
     #[arg(long)]
     pub(crate) tokens: bool,
 }
 
-/// What makes the tokens that a server with `--tokens` asks for.
+/// Makes the tokens for a server with `--tokens`.
 pub(crate) fn tokens() -> Result<RoomTokens> {
     Ok(RoomTokens::new(&[[7; 32]], "load")?)
 }

@@ -1,8 +1,8 @@
-//! What strangers can do to the whole server, pages and files included, and what a visitor notices of it: this needs the
-//! product's own program, which it starts as a process.
+//! How much strangers can slow the whole server, pages and files included. Starts the product's own program as a
+//! process.
 //!
-//! Visitors load a room's page, each on a connection and from an address of its own, at a steady pace: at rest and under
-//! attack in turn. An attack may neither have one of them refused nor make their waits much longer.
+//! Visitors load a room's page at a steady pace, each on a connection and from an address of its own: at rest and under
+//! attack in turn. An attack may neither have a visitor refused nor make the waits much longer.
 
 use std::fs;
 use std::io::Write;
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -22,31 +22,32 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::client::steady;
 use crate::process::Server;
-use crate::report::{result, samples};
+use crate::report::{p95, result, samples};
 use crate::{Result, h2};
 
-/// A visit that takes longer has failed.
+/// A visit that takes longer fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// From a visit to the next.
+/// The time between visits.
 const VISIT_EVERY: Duration = Duration::from_millis(25);
 
-/// From when an attack begins to when it is measured.
+/// The time from an attack's start to its measurement.
 const BEGUN: Duration = Duration::from_secs(1);
 
-/// Connections of HTTP/2 that don't read, and requests for a large file on each.
+/// HTTP/2 connections that don't read, and requests for a large file on each.
 const DEAF: usize = 8;
 const STREAMS: u32 = 200;
 
-/// How long after it began it is looked at what they still cost.
+/// The time from their requests until the memory that they still cost is measured.
 const LEFT_AFTER: Duration = Duration::from_secs(30);
 
-/// Addresses that ask for pages as fast as they get them, and the connections of each.
+/// Addresses that request pages as fast as they can, and the connections of each.
 const HASTY: u8 = 8;
 const HASTY_CONNECTIONS: usize = 8;
 
-/// Sockets that do nothing, and how many addresses they come from.
+/// Idle sockets, and the addresses that they come from.
 const IDLE: usize = 1250;
 const IDLE_ADDRESSES: usize = 10;
 
@@ -60,7 +61,7 @@ pub(crate) struct Strangers {
     /// The product's program, built with its site
     #[arg(long)]
     pub(crate) server: PathBuf,
-    /// Of each measurement
+    /// Visits of each measurement
     #[arg(long, default_value_t = 100)]
     pub(crate) visits: usize,
     /// Measurements of each kind, in turn
@@ -78,7 +79,7 @@ pub(crate) async fn run(strangers: &Strangers) -> Result<()> {
     suffer("descriptors", &server, *visits, *rounds, stay_idle).await
 }
 
-/// Asks for a large file again and again, on connections whose windows are wide open, and reads none of it.
+/// Requests a large file again and again with the widest windows, and reads none of it.
 async fn hold_memory(program: &Path) -> Result<()> {
     let certificate = Certificate::new()?;
     let server = Server::program(program, &certificate.arguments(), None)?;
@@ -136,7 +137,7 @@ async fn suffer<F: Future<Output = ()> + Send + 'static>(
         attacked.extend(suffered?);
         sleep(BEGUN).await;
     }
-    let (rest, attacked) = (p95(&mut rest), p95(&mut attacked));
+    let (rest, attacked) = (p95(rest), p95(attacked));
     samples(
         &format!("{name}: the slowest visits but one in twenty, at rest and under attack"),
         &[rest, attacked],
@@ -146,20 +147,14 @@ async fn suffer<F: Future<Output = ()> + Send + 'static>(
     Ok(())
 }
 
-fn p95(millis: &mut [f64]) -> f64 {
-    millis.sort_by(f64::total_cmp);
-    millis.get(millis.len() * 95 / 100).copied().unwrap_or_default()
-}
-
-/// Each comes from an address of its own, as visitors do.
+/// Visitors, each from an address of its own.
 #[derive(Default)]
 struct Visitors(u16);
 
 impl Visitors {
-    /// How long each of so many visits took, in milliseconds.
+    /// Measures how long each visit takes, in milliseconds.
     async fn visit(&mut self, addr: std::net::SocketAddr, visits: usize) -> Result<Vec<f64>> {
-        let mut ticks = interval(VISIT_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = steady(VISIT_EVERY);
         let mut tasks = JoinSet::new();
         for _ in 0..visits {
             ticks.tick().await;
@@ -167,8 +162,11 @@ impl Visitors {
             let [high, low] = (self.0 + 0x0500).to_be_bytes();
             tasks.spawn(async move {
                 let begun = Instant::now();
-                let visited = timeout(PATIENCE, ask(addr, Ipv4Addr::new(127, 1, high, low), "/r/lobby")).await;
-                let response = visited.map_err(|_| "a visitor is not served")??;
+                let visit = async {
+                    let stream = connect(addr, Ipv4Addr::new(127, 1, high, low)).await?;
+                    ask(stream, &request("/r/lobby", "close")).await
+                };
+                let response = timeout(PATIENCE, visit).await.map_err(|_| "a visitor is not served")??;
                 if !response.starts_with(b"HTTP/1.1 200") {
                     return Err(format!("a visitor is refused: {}", String::from_utf8_lossy(&response)).into());
                 }
@@ -190,16 +188,16 @@ fn request(path: &str, connection: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept-encoding: br\r\nconnection: {connection}\r\n\r\n")
 }
 
-/// The whole response.
-async fn ask(addr: std::net::SocketAddr, source: Ipv4Addr, path: &str) -> Result<Vec<u8>> {
-    let mut stream = connect(addr, source).await?;
-    stream.write_all(request(path, "close").as_bytes()).await?;
+/// Sends a request that ends the connection. Returns the whole response.
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Result<Vec<u8>> {
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
     let mut response = Vec::new();
     stream.read_to_end(&mut response).await?;
     Ok(response)
 }
 
-/// Asks for one page after the other without waiting for any, some of them with a name as long as goes.
+/// Requests one page after the other without waiting, some with the longest possible name.
 async fn ask_hastily(addr: std::net::SocketAddr) {
     let requests = request("/r/hasty", "keep-alive") + &request(&format!("/r/{}", "x".repeat(30_000)), "keep-alive");
     let requests: Arc<str> = requests.into();
@@ -216,7 +214,7 @@ async fn ask_hastily(addr: std::net::SocketAddr) {
                 let (mut read, mut write) = stream.into_split();
                 let ask = async { while write.write_all(requests.as_bytes()).await.is_ok() {} };
                 let read = async { copy(&mut read, &mut sink()).await };
-                // Until the server has ended it.
+                // Until the server closes the connection.
                 tokio::select! {
                     _ = read => {}
                     () = ask => {}
@@ -227,7 +225,7 @@ async fn ask_hastily(addr: std::net::SocketAddr) {
     tasks.join_all().await;
 }
 
-/// Opens sockets, opens others in the place of those that end, and sends nothing.
+/// Opens sockets, replaces those that end, and sends nothing.
 async fn stay_idle(addr: std::net::SocketAddr) {
     let mut tasks = JoinSet::new();
     for number in 0..IDLE {
@@ -245,7 +243,7 @@ async fn stay_idle(addr: std::net::SocketAddr) {
     tasks.join_all().await;
 }
 
-/// One that is signed by itself, in files that are gone with it.
+/// A self-signed certificate, in files that are deleted with it.
 struct Certificate {
     folder: PathBuf,
     client: TlsConnector,
@@ -282,19 +280,16 @@ impl Certificate {
 
 impl Drop for Certificate {
     fn drop(&mut self) {
-        // In the folder for what may be deleted at any time.
+        // The system cleans this folder if the removal fails.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The response's text, over TLS.
+/// Returns a page's text, over TLS.
 async fn visit_secure(server: &Server, certificate: &Certificate, path: &str) -> Result<String> {
-    let mut stream = certificate.connect(server, b"http/1.1").await?;
+    let stream = certificate.connect(server, b"http/1.1").await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    stream.flush().await?;
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).await?;
+    let response = ask(stream, &request).await?;
     if !response.starts_with(b"HTTP/1.1 200") {
         return Err(format!("{path} is not there").into());
     }

@@ -162,7 +162,7 @@ async fn greet(addr: SocketAddr, trusted: &str) -> Result<String, std::io::Error
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A large file: counts how much of it has been asked for by the server, and how many are being sent.
+/// A large file. Counts the bytes that the server requested, and the responses in progress.
 #[derive(Clone)]
 struct Large {
     bytes: Arc<AtomicUsize>,
@@ -170,7 +170,7 @@ struct Large {
     sending: Arc<watch::Sender<usize>>,
 }
 
-/// One that is being sent.
+/// A response in progress.
 struct Sending(Arc<watch::Sender<usize>>);
 
 impl Drop for Sending {
@@ -205,29 +205,43 @@ impl Large {
         )
     }
 
-    /// Waits until this many are being sent, or more.
+    /// Waits until this many responses are in progress, or more.
     async fn until_sent_to(&self, number: usize) {
         let mut sending = self.sending.subscribe();
         tokio::time::timeout(PATIENCE, sending.wait_for(|sending| *sending >= number)).await.unwrap().unwrap();
     }
 
-    /// Waits until none is being sent any more.
+    /// Waits until no response is in progress.
     async fn until_ended(&self) {
         let mut sending = self.sending.subscribe();
         tokio::time::timeout(PATIENCE, sending.wait_for(|sending| *sending == 0)).await.expect("it goes on").unwrap();
     }
 }
 
-/// A connection for which the kernel keeps little that is not read.
+/// A connection with a small receive buffer in the kernel.
 async fn deaf(addr: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(addr).await.unwrap()
 }
 
-/// The status of the response on a stream, if it is one of those that HPACK has a number for.
+/// Reads until the response on a stream begins. Returns its status if HPACK has a number for it.
 async fn status(stream: u32, client: &mut TlsStream<TcpStream>) -> Option<u16> {
-    tokio::time::timeout(PATIENCE, h2::response(stream, client)).await.expect("the server says nothing").unwrap()
+    tokio::time::timeout(PATIENCE, response(stream, client)).await.expect("the server says nothing").unwrap()
+}
+
+async fn response(stream: u32, client: &mut TlsStream<TcpStream>) -> std::io::Result<Option<u16>> {
+    loop {
+        let mut head = [0; 9];
+        client.read_exact(&mut head).await?;
+        let [a, b, c, kind, _, number @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        client.read_exact(&mut payload).await?;
+        if kind == h2::HEADERS && u32::from_be_bytes(number) == stream {
+            let statuses = [200, 204, 206, 304, 400, 404, 500];
+            return Ok(payload.first().and_then(|byte| statuses.get(usize::from(byte.checked_sub(0x88)?)).copied()));
+        }
+    }
 }
 
 /// A server that speaks HTTP/2, and the certificate to trust.
@@ -265,13 +279,13 @@ async fn a_client_of_http_2_that_does_not_read_costs_little_memory_and_is_cut_of
     client.flush().await.unwrap();
     large.until_sent_to(1).await;
     large.until_ended().await;
-    // As a whole: if its streams alone were reset, it would go on now that it is read from.
+    // The connection ends as a whole: with only its streams reset, it would go on now that it is read.
     let rest = tokio::time::timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await;
-    // It may also end with a reset.
+    // A reset may end it too.
     let _ = rest.expect("the connection goes on");
     let (begun, bytes) = (large.begun.load(Ordering::Relaxed), large.bytes.load(Ordering::Relaxed));
     assert!(begun <= 32, "{begun} streams at a time");
-    // The kernel takes some megabytes; hyper by its defaults 80.
+    // The kernel takes some megabytes; with hyper's defaults it would be 80.
     assert!(bytes < 16 << 20, "{bytes} bytes wait for a reader");
 }
 
@@ -293,7 +307,7 @@ async fn a_stream_that_is_given_no_window_is_reset() {
 }
 
 #[tokio::test]
-async fn so_many_requests_are_answered_at_a_time_for_one_address() {
+async fn requests_in_progress_are_limited_per_address() {
     let waiting = Router::new().route("/wait", get(std::future::pending::<String>));
     let (server, cert) = start_h2(Listen { max_connections_per_ip: 3, ..patient() }, waiting).await;
     let stream = TcpStream::connect(server.addr).await.unwrap();
@@ -308,7 +322,7 @@ async fn so_many_requests_are_answered_at_a_time_for_one_address() {
 }
 
 #[tokio::test]
-async fn a_connection_that_does_nothing_makes_room_for_another() {
+async fn an_idle_connection_is_evicted_for_another() {
     let server = start(Listen { max_connections: 2, ..patient() }).await;
     let mut member = Tab::connect(server.addr, 1).await;
     let mut idle = TcpStream::connect(server.addr).await.unwrap();
@@ -326,14 +340,14 @@ async fn frames_of_a_message_without_end_count_however_empty_they_are() {
     let mut mallory = Tab::connect(server.addr, 66).await;
     let frame = |opcode, text: &'static str| Message::Frame(Frame::message(text, OpCode::Data(opcode), false));
     mallory.message(frame(Data::Text, "{")).await;
-    // Each is six bytes. Bounded: the limit is some 11,000.
+    // Each has six bytes. Bounded: the limit is some 11,000.
     for _ in 0..40_000 {
         if server.signalling.counts().connections == 0 {
             break;
         }
         mallory.message(frame(Data::Continue, "")).await;
     }
-    // What the server won't read can reset the connection, before the error is read.
+    // Unread bytes can reset the connection before the error is read.
     match mallory.next().await {
         Got::Frame(ServerMessage::Error { code, .. }) => assert_eq!(code, ErrorCode::RateLimited),
         Got::Closed(_) => {}

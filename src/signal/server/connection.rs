@@ -24,7 +24,7 @@ use crate::protocol::{ErrorCode, Hello};
 /// How long a closing socket may take to answer the close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-/// So many bytes have the whole of `write_within`: as many as the largest frame has.
+/// This many bytes may take the whole of `write_within`: as many as the largest frame has.
 const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// What is known of a socket before it has said anything.
@@ -55,7 +55,7 @@ struct Known {
     session: Session,
     rates: Rates,
     source: Option<Source>,
-    /// Its connection at the listener, where there is one, and how much of what was read from that has been counted.
+    /// Its connection at the listener, if any, and how many of the bytes read from it were counted.
     held: Option<Held>,
     counted: u64,
     _place: Place,
@@ -75,7 +75,7 @@ impl Drop for Known {
 /// What the socket's task has to do next.
 enum Event {
     Read(Option<Result<Message, axum::Error>>),
-    /// More bytes than are allowed have come, and no message of them.
+    /// More bytes than allowed arrived, without a message.
     Flood,
     Write(Batch),
     Time,
@@ -175,20 +175,21 @@ impl Connection {
                         Batch::Drop => return,
                     };
                     let within = settings.write_within;
+                    // Boxed, as the rare futures below: a socket's task is as large as the largest of them.
                     let written = tokio::select! {
                         biased;
-                        written = write(socket, frames, within) => written,
+                        written = Box::pin(write(socket, frames, within)) => written,
                         () = poll_fn(|cx| known.outbox.poll_overflow(cx)) => Err(Unwritten::Slow),
                     };
                     match (written, close) {
                         (Ok(()), None) => {}
                         (Ok(()), Some(close)) => {
-                            // However the other side takes it, the socket ends here.
-                            let _ = timeout(CLOSE_WITHIN, finish(socket, close)).await;
+                            // The socket ends here, whatever the other side does.
+                            let _ = Box::pin(timeout(CLOSE_WITHIN, finish(socket, close))).await;
                             return;
                         }
                         (Err(Unwritten::Slow), _) => {
-                            // It is not there any more if its outbox was full: then that has been counted.
+                            // A full outbox has been counted already, and its connection removed.
                             known.refuse(ErrorCode::SlowReader);
                             return;
                         }
@@ -211,7 +212,7 @@ impl Connection {
                         pinged = true;
                         alarm.as_mut().reset(now + settings.pong_within);
                         let ping = socket.send(Message::Ping(Default::default()));
-                        if !matches!(timeout(settings.write_within, ping).await, Ok(Ok(()))) {
+                        if !matches!(Box::pin(timeout(settings.write_within, ping)).await, Ok(Ok(()))) {
                             return;
                         }
                     }
@@ -229,7 +230,7 @@ impl Known {
                 if let Poll::Ready(message) = socket.poll_next_unpin(cx) {
                     return Poll::Ready(Event::Read(message));
                 }
-                // A message may come in any number of frames, empty ones too, none of which is seen here.
+                // A message may come in any number of frames, even empty ones, and none of them is visible here.
                 if self.read().is_some_and(|bytes| !self.rates.allow_bytes(bytes)) {
                     return Poll::Ready(Event::Flood);
                 }
@@ -242,14 +243,14 @@ impl Known {
         .await
     }
 
-    /// Returns the bytes that have been read from the connection since the last call, if its listener counts them.
+    /// Returns the bytes read from the connection since the last call, if its listener counts them.
     fn read(&mut self) -> Option<usize> {
         let read = self.held.as_ref()?.read();
         let bytes = read - std::mem::replace(&mut self.counted, read);
         Some(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
-    /// Whether a message of so many bytes may come. All that was read counts, frames' heads included, if that is known.
+    /// Whether a message of this many bytes is allowed. Counts all bytes read, frame headers included, if known.
     fn allow(&mut self, bytes: usize) -> bool {
         let bytes = self.read().unwrap_or(bytes);
         self.rates.allow(bytes)
@@ -279,7 +280,7 @@ impl Known {
             return Err(ErrorCode::AlreadyJoined);
         }
         let Shared { limiter, settings, started, .. } = &*self.shared;
-        // Each budget before what it pays for: the proof takes most of the time that a join takes.
+        // Each budget comes before the work it pays for: the proof takes most of a join's time.
         let mut newcomer_from = self.source;
         if let Some(source) = &self.source {
             let has_seat = self.shared.occupancy(&hello.topic, &hello.id) == Occupancy::Returning;
@@ -330,8 +331,8 @@ enum Unwritten {
     Ended,
 }
 
-/// Writes many frames with one flush: a system call each would cost more than everything else together. Gives the other
-/// side `within` for each [`WRITTEN_AT_ONCE`] bytes, so that however much others send to it, one that reads has time to.
+/// Writes many frames with one flush, because system calls would cost more than everything else. Each
+/// [`WRITTEN_AT_ONCE`] bytes may take `within`: a reader has time however much others send to it.
 async fn write(socket: &mut WebSocket, mut frames: VecDeque<Arc<str>>, within: Duration) -> Result<(), Unwritten> {
     while !frames.is_empty() {
         match timeout(within, write_some(socket, &mut frames)).await {

@@ -129,10 +129,13 @@ impl Client {
 
     /// Sends a value, as JSON, to every member; those whose link isn't open yet get it when it is.
     ///
-    /// Returns [`Sent`], which names the members for whom too much waits already: they don't get it.
+    /// Returns [`Sent`], which names the members whose queue is full: they don't get the value.
     ///
     /// # Errors
-    /// If the value is too large, the room isn't joined, or too much waits for every member.
+    /// Returns [`SendError::NotJoined`] or [`SendError::Closed`] outside the room, [`SendError::Name`] if the channel's
+    /// name is invalid, and [`SendError::TooLarge`] or [`SendError::Codec`] if the value doesn't fit or can't be
+    /// encoded.
+    /// Returns [`SendError::QueueFull`] if every member's queue is full.
     pub fn broadcast<T: Serialize + ?Sized>(&self, channel: &str, value: &T) -> Result<Sent, SendError> {
         self.driver.broadcast(Lane::RELIABLE, channel, &Payload::json(value)?)
     }
@@ -176,9 +179,10 @@ impl Client {
     /// It doesn't keep the room: when the client is dropped it ends with [`SendError::Closed`].
     ///
     /// # Errors
-    /// Resolves to [`SendError::Stalled`] if nothing that waits for the member, or for any of them, has moved for
-    /// [`Timings::stall`](crate::Timings::stall), [`SendError::UnknownPeer`] if the member isn't there,
-    /// [`SendError::NoLane`] if there is no such lane, and [`SendError::Closed`] if the room is closed.
+    /// Resolves to [`SendError::Stalled`] if the queue of the member, or of every member, has not moved for
+    /// [`Timings::stall`](crate::Timings::stall).
+    /// Resolves to [`SendError::UnknownPeer`] if the member isn't there, [`SendError::NoLane`] if there is no such
+    /// lane, and [`SendError::Closed`] if the room is closed.
     pub fn ready(&self, to: impl Into<To>, lane: Lane) -> Ready {
         Ready::new(&self.driver, to.into(), lane)
     }
@@ -274,9 +278,9 @@ impl Client {
         self.driver.saved(transfer)
     }
 
-    /// Shares a camera, a microphone, a screen, or what the page has made itself: every member gets to see it, those who
-    /// come later too, up to [`MAX_VIEWERS`](crate::MAX_VIEWERS). [`set_audience`](Self::set_audience) limits it to those
-    /// that are here, and those that are approved. The browser asks the person where it has to.
+    /// Shares a camera, a microphone, a screen or a stream made by the page with up to
+    /// [`MAX_VIEWERS`](crate::MAX_VIEWERS) members, later ones included. [`set_audience`](Self::set_audience) limits it
+    /// to present and approved members. The browser asks the person where it has to.
     ///
     /// ```no_run
     /// # async fn run(client: converge_p2p::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -323,11 +327,11 @@ impl Client {
         self.driver.pause(stream, paused)
     }
 
-    /// Sets which members get what this peer shares, cameras, microphones and screens alike. Joining again keeps it. A
-    /// member that gets the streams now goes on getting them.
+    /// Sets which members get this peer's streams: cameras, microphones and screens alike. The setting survives
+    /// rejoining. Members that get the streams now keep them.
     ///
-    /// Every member is told that a stream exists, of which kind and with which metadata; its tracks go to the audience
-    /// alone. To others, no description of this side has even a place for them.
+    /// Every member learns that a stream exists, with its kind and metadata. Only the audience gets its tracks; session
+    /// descriptions for others have no section for them.
     ///
     /// ```no_run
     /// # async fn run(client: converge_p2p::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -348,32 +352,35 @@ impl Client {
         self.driver.set_audience(audience);
     }
 
-    /// Returns which members get what this peer shares.
+    /// Returns which members get this peer's streams.
     pub fn audience(&self) -> Audience {
         self.driver.audience()
     }
 
-    /// Sends what this peer shares to a member, now and later. If [`MAX_VIEWERS`](crate::MAX_VIEWERS) others get it, the
-    /// member takes the place of the newest of them that isn't approved; if all are, it waits for one to become free.
+    /// Sends this peer's streams to a member, now and later. If [`MAX_VIEWERS`](crate::MAX_VIEWERS) others get them,
+    /// the member takes the place of the newest one that isn't approved. If all are approved, it waits for a free
+    /// place.
     ///
-    /// A member keeps its approval over lost links and reloads, and loses it a minute after it has left the room.
+    /// A member keeps its approval across lost links and reloads, and loses it a minute after it left the room.
     pub fn approve_viewer(&self, peer: PeerId) {
         self.driver.approve_viewer(peer);
     }
 
-    /// Sends a member nothing of what this peer shares until it is approved, whatever the [`Audience`]. It isn't notified.
+    /// Withholds this peer's streams from a member until it is approved, whatever the [`Audience`]. The member isn't
+    /// notified.
     pub fn deny_viewer(&self, peer: PeerId) {
         self.driver.deny_viewer(peer);
     }
 
-    /// Returns every other member, in the order in which they came, and whether it gets what this peer shares; nobody
-    /// while nothing is shared. [`Event::ViewersChanged`] reports changes.
+    /// Returns all other members in join order, each with whether it gets this peer's streams; empty while nothing is
+    /// shared. [`Event::ViewersChanged`] reports changes.
     pub fn viewers(&self) -> Vec<(PeerId, ViewerState)> {
         let peers = self.peers().into_iter();
         peers.filter_map(|(peer, _)| Some((peer, self.viewer(peer)?))).collect()
     }
 
-    /// Returns whether a member gets what this peer shares; `None` while nothing is shared, or if it isn't in the room.
+    /// Returns whether a member gets this peer's streams; `None` while nothing is shared, or if the member isn't in the
+    /// room.
     pub fn viewer(&self, peer: PeerId) -> Option<ViewerState> {
         self.driver.viewer(peer)
     }

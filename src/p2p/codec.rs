@@ -70,8 +70,8 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     }
 }
 
-/// Returns what is wrong with a JSON text, and where. Not serde's own words: they quote the text, which is the sender's, and the
-/// reader of an error takes it for this page's.
+/// Returns the kind and position of an error in JSON text. Serde's message quotes the sender's text, which readers
+/// could take for this page's.
 fn place(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         Category::Data => "JSON of another type",
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_nothing_in_the_sender_s_words() {
+    fn decode_errors_do_not_quote_the_sender() {
         for (text, what) in [
             ("\"Your session has expired: visit evil.example\"", "JSON of another type"),
             ("[1, 2", "JSON that is cut off"),

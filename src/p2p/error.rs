@@ -45,7 +45,7 @@ pub enum SendError {
         /// The addressee.
         peer: PeerId,
     },
-    /// Too much waits for these peers already, and nobody got the message.
+    /// These peers' queues are full, and no member got the message.
     #[error("too much is waiting for {} peer(s): send again when their links have caught up", .peers.len())]
     QueueFull {
         /// The peers that won't get the message.

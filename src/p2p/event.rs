@@ -141,7 +141,7 @@ pub enum DisconnectReason {
     Lanes,
     /// The peer sent what no converge peer sends.
     Protocol,
-    /// The peer sent more than this page takes: it ignored its credit, or exceeded the bound of something costly.
+    /// The peer sent more than this page takes: it ignored its credit, or exceeded a resource bound.
     Overload,
     /// The peer made more offers over its link than this page negotiates.
     TooManyOffers,
@@ -255,9 +255,10 @@ pub enum Event {
     },
     /// A transfer appeared, moved on or ended.
     Transfer(Transfer),
-    /// A transfer that was over is forgotten, for there are many newer ones: its row may go. Never one whose file was received.
+    /// A finished transfer was evicted because there are many newer ones: remove its row. Transfers with a received
+    /// file are never evicted.
     TransferForgotten {
-        /// Which.
+        /// The transfer.
         transfer: TransferId,
     },
     /// What a member shares has changed, or how much of it has arrived, or whether it is muted: see
@@ -266,10 +267,10 @@ pub enum Event {
         /// Whose.
         peer: PeerId,
     },
-    /// Which members get what this peer shares has changed: see [`Client::viewers`](crate::Client::viewers).
+    /// The members that get this peer's streams have changed: see [`Client::viewers`](crate::Client::viewers).
     ViewersChanged,
-    /// Nothing that waits for a member has moved for [`Timings::stall`](crate::Timings::stall). It goes on waiting until
-    /// the link is mended or the member has gone; if the link passes pings and senders wait for it, the link is closed.
+    /// A member's queue has not moved for [`Timings::stall`](crate::Timings::stall). It waits until the link recovers
+    /// or the member leaves. If the link passes pings and senders wait for it, the link is closed.
     Stalled {
         /// Who.
         peer: PeerId,

@@ -29,9 +29,9 @@
 //! # Cameras, microphones and screens
 //! [`Client::publish`] asks the browser for a [`Source`] and shows it to everybody: the stream is announced in a presence
 //! slot ([`MEDIA_SLOT`]), and its tracks go over each link, at most [`MAX_VIEWERS`] of them, with as many bits a second as
-//! leave enough for all. With [`Audience::Approved`] a member that joins later knows of the stream, and gets none of it until
-//! [`Client::approve_viewer`] is called. Turning it off and on again makes no description longer: what a connection has carried once is used
-//! again.
+//! leave enough for all. With [`Audience::Approved`], a member that joins later sees the announcement, and gets no
+//! tracks until [`Client::approve_viewer`] is called. Turning a stream off and on again reuses its media section, so
+//! descriptions don't grow.
 //!
 //! # Where it runs
 //! In browsers, where it needs WebSocket and WebRTC; everything else it uses (Web Locks, storage) it can do without.

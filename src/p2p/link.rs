@@ -72,7 +72,7 @@ pub(crate) struct Link {
     pub(crate) restarts: u32,
     /// Bytes handed to its channels.
     pub(crate) sent_bytes: u64,
-    /// What has come on it and was not handled yet.
+    /// Frames received and not handled yet.
     pub(crate) backlog: Backlog,
 }
 

@@ -73,7 +73,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
-    /// Removes the entries whose keys don't match.
+    /// Keeps only the entries whose keys match.
     #[cfg_attr(not(feature = "hooks"), expect(dead_code, reason = "only the hooks remove many at once"))]
     pub(crate) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
         self.0.retain(|(key, _)| keep(key));

@@ -30,34 +30,34 @@ pub const SPEAKING_SLOT: &str = "converge:speaking";
 pub const MAX_STREAMS: usize = 4;
 
 /// Media goes to at most this many others: each gets a copy of its own, and a sender's line and processor carry no more.
-/// (Calls without a media server are commonly held to between four and eight people.) In larger rooms approved members
-/// come first, then those that have the streams already, then those that joined first.
+/// (Calls without a media server commonly hold four to eight people.) In larger rooms, approved members come first,
+/// then current viewers, then earlier members.
 pub const MAX_VIEWERS: usize = 8;
 
-/// The members that get what this peer shares.
+/// Which members get this peer's streams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Audience {
-    /// Every member that [`Client::deny_viewer`](crate::Client::deny_viewer) was not called for, also one that joins
-    /// later.
+    /// All members but those denied with [`Client::deny_viewer`](crate::Client::deny_viewer), later ones included.
     #[default]
     Everyone,
-    /// The members that are in the room when sharing begins, that is while nothing is shared yet. A member that joins
-    /// later waits for [`Client::approve_viewer`](crate::Client::approve_viewer).
+    /// The members present when sharing begins, that is while nothing is shared yet. Later members wait for
+    /// [`Client::approve_viewer`](crate::Client::approve_viewer).
     Approved,
 }
 
-/// Whether a member gets what this peer shares.
+/// Whether a member gets this peer's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ViewerState {
-    /// It does, or will once its link is open.
+    /// The member gets them, or will once its link is open.
     Viewing,
-    /// It joined after sharing began, and waits for approval. See [`Audience::Approved`].
+    /// The member joined after sharing began, and waits for approval. See [`Audience::Approved`].
     Waiting,
-    /// The application denied it.
+    /// The application denied the member.
     Denied,
-    /// It may, but [`MAX_VIEWERS`] others do. Approving it gives it the place of one that isn't approved.
+    /// The member may get them, but [`MAX_VIEWERS`] others have the places. Approving it gives it an unapproved
+    /// member's place.
     Crowded,
 }
 
@@ -116,7 +116,7 @@ pub struct Stream {
     pub paused: bool,
     /// It has arrived; before, it is only announced.
     pub live: bool,
-    /// Its owner sends it to members that it approves: it may never arrive. See [`Audience::Approved`].
+    /// Its owner sends it to approved members only: it may never arrive. See [`Audience::Approved`].
     pub limited: bool,
     /// Its device gives nothing at the moment: a closed lid, a switch, or the system holds it back. Known of this peer's own
     /// streams; the others see such a stream as paused.

@@ -3,12 +3,11 @@
 //! # How to drive it
 //! 1. Make a [`RoomCore`]; it wants to join at once.
 //! 2. Drain [`poll`](RoomCore::poll) until it returns `None`, and do what each [`Output`] says.
-//! 3. While [`has_work`](RoomCore::has_work) and there is time, pass in [`Input::Work`] and go to 2: what peers have sent is
-//!    handled in small steps, so that a driver may stop after some milliseconds and go on in another task.
+//! 3. While [`has_work`](RoomCore::has_work) and there is time, pass in [`Input::Work`] and go to 2. Received frames
+//!    are handled in small steps, so a driver may stop after some milliseconds and continue in another task.
 //! 4. Ask [`next_wakeup`](RoomCore::next_wakeup) and set the one real timer to it.
-//! 5. When the socket, a link, the browser or the timer has something to say, pass it to
-//!    [`handle`](RoomCore::handle); when the application does, call [`broadcast`](RoomCore::broadcast) and its kin.
-//!    Then go to 2.
+//! 5. Pass what happens at the socket, a link, the browser or the timer to [`handle`](RoomCore::handle); for the
+//!    application, call [`broadcast`](RoomCore::broadcast) and its kin. Then go to 2.
 //!
 //! **Every call that changes the core must be followed by a complete drain**; debug builds assert it.
 //!
@@ -68,11 +67,11 @@ pub const MAX_PEERS: usize = 256;
 /// A wake-up this much later than asked for means that the page, or the machine, was asleep.
 const LATE: Duration = Duration::from_secs(2);
 
-/// A message that was sent to all members, or to most.
+/// The outcome of a message sent to all members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// The members that don't get it, for too much waits for them already.
+    /// The members that don't get it because their queues are full.
     pub missed: Vec<PeerId>,
 }
 
@@ -83,7 +82,7 @@ pub struct RoomCore {
     id: PeerId,
     /// How each lane delivers, by its id.
     lanes: Vec<Delivery>,
-    /// The page comes from this machine itself.
+    /// This machine serves the page.
     is_local: bool,
     random: fastrand::Rng,
     socket: Socket,
@@ -112,10 +111,10 @@ pub struct RoomCore {
     over: SortedMap<TransferId, Transfer>,
     last_transfer: u64,
     wake: Option<Time>,
-    /// The links on which something waits to be handled, in turn.
+    /// The links with waiting frames, in the order in which they are served.
     turns: VecDeque<LinkId>,
     turn: Option<Turn>,
-    /// What peers make this side hold, in bytes: see [`MAX_INCOMING_BYTES`].
+    /// Bytes that peers make this side hold: see [`MAX_INCOMING_BYTES`].
     incoming: usize,
     out: VecDeque<Output>,
 }
@@ -207,11 +206,12 @@ impl RoomCore {
     /// Sends a message to every member. On a reliable lane, those whose link isn't open yet get it when it is; on any
     /// other they don't.
     ///
-    /// Returns [`Sent`], which names the members for whom too much waits already: they don't get this message.
+    /// Returns [`Sent`], which names the members whose queue is full: they don't get this message.
     ///
     /// # Errors
-    /// If the message is too large, there is no such lane, the room isn't joined, or too much waits for every member
-    /// ([`SendError::QueueFull`]).
+    /// Returns [`SendError::NotJoined`] or [`SendError::Closed`] outside the room, [`SendError::NoLane`] if there is no
+    /// such lane, and [`SendError::Name`] or [`SendError::TooLarge`] if the channel's name or the message is invalid.
+    /// Returns [`SendError::QueueFull`] if every member's queue is full.
     pub fn broadcast(&mut self, now: Time, lane: Lane, channel: &str, payload: &Payload) -> Result<Sent, SendError> {
         let message = self.message(lane, channel, false, payload)?;
         let mut missed = Vec::new();
@@ -220,7 +220,7 @@ impl RoomCore {
                 missed.push(*id);
             }
         }
-        // One member that takes nothing must not make all others' copies look unsent.
+        // One stalled member must not fail the broadcast to all others.
         if missed.is_empty() || missed.len() < self.peers.len() {
             Ok(Sent { missed })
         } else {
@@ -252,9 +252,10 @@ impl RoomCore {
     /// Whether a sender that wants to hold little in memory may send now: to one member, or to all.
     ///
     /// # Errors
-    /// Returns [`SendError::Stalled`] if nothing that waits for the member, or for any of them, has moved for
-    /// [`Timings::stall`](crate::Timings::stall), [`SendError::UnknownPeer`] if the member isn't there,
-    /// [`SendError::NoLane`] if there is no such lane, and [`SendError::Closed`] if the room is closed.
+    /// Returns [`SendError::Stalled`] if the queue of the member, or of every member, has not moved for
+    /// [`Timings::stall`](crate::Timings::stall).
+    /// Returns [`SendError::UnknownPeer`] if the member isn't there, [`SendError::NoLane`] if there is no such lane,
+    /// and [`SendError::Closed`] if the room is closed.
     pub fn room_for(&self, to: Option<PeerId>, lane: Lane) -> Result<bool, SendError> {
         if matches!(self.status, Status::Closed(_)) {
             return Err(SendError::Closed);
@@ -271,8 +272,8 @@ impl RoomCore {
         }
     }
 
-    /// A member that acknowledges nothing makes the others wait until it has stalled, and no longer: its queue fills, and
-    /// then [`Sent::missed`] names it.
+    /// A member that acknowledges nothing delays the others only until it stalls. Its queue then fills, and
+    /// [`Sent::missed`] names it.
     fn has_room_for_all(&self, lane: Lane) -> Result<bool, SendError> {
         let (mut ready, mut stalled, mut moving) = (true, None, false);
         for (id, peer) in self.peers.iter() {
@@ -497,7 +498,7 @@ fn checked<'a>(channel: &str, payload: &'a Payload, limit: usize) -> Result<Valu
     Ok(Value { codec: payload.codec, bytes: &payload.bytes })
 }
 
-/// Whether an origin is of this machine itself.
+/// Whether an origin is on this machine.
 fn is_local(origin: &str) -> bool {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
     ["localhost", "127.0.0.1", "[::1]"]

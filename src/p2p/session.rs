@@ -134,17 +134,16 @@ impl Session {
         self.lanes.iter().flatten().map(|lane| lane.inc.bytes()).sum()
     }
 
-    /// What has been handled on a lane and is not acknowledged.
     pub(crate) fn unacknowledged(&self, lane: Lane) -> Load {
         self.lane(lane).map(|lane| lane.inc.unacknowledged()).unwrap_or_default()
     }
 
-    /// When a message that is under way and whose parts have stopped coming is given up.
+    /// Returns when an incomplete message is dropped because its parts stopped arriving.
     pub(crate) fn parts_due(&self, timings: &Timings) -> Option<Time> {
         self.lanes.iter().flatten().filter_map(|lane| lane.inc.moved()).min().map(|moved| moved + timings.stall)
     }
 
-    /// Whether so much waits on a lane that senders wait for it to move.
+    /// Whether a lane's queue is so full that senders wait for it.
     pub(crate) fn holds_up(&self) -> bool {
         self.lanes.iter().flatten().any(|lane| !lane.out.is_ready())
     }
@@ -231,7 +230,7 @@ impl Session {
             .sum()
     }
 
-    /// Gives up every message that waits. Returns how many.
+    /// Drops every queued message. Returns how many.
     pub(crate) fn abandon(&mut self) -> usize {
         self.reliable().map(|(_, lane)| lane.out.abandon()).sum()
     }

@@ -20,8 +20,8 @@ pub const MAX_QUEUED_MESSAGES: usize = 4096;
 /// At most this many bytes of messages do: one of the largest messages, or many small ones.
 pub const MAX_QUEUED_BYTES: usize = MAX_MESSAGE_BYTES + 64 * 1024;
 
-/// At most this many answers to what a peer asks for or offers wait for it, beside the application's own messages, and as
-/// many bytes of them as of those: a peer that makes this side answer takes nothing from what the application may send.
+/// At most this many answers to a peer's requests and offers wait beside the application's messages, with
+/// [`MAX_QUEUED_BYTES`] of their own. A peer that makes this side answer thus takes no room from the application.
 pub const MAX_QUEUED_ANSWERS: usize = 1024;
 
 /// Who waits until a lane is ready may send again when no more than this is unacknowledged: some round trips of a fast
@@ -54,7 +54,7 @@ pub(crate) struct Outgoing {
     /// From the first unacknowledged one on.
     queue: VecDeque<Arc<[u8]>>,
     bytes: usize,
-    /// What of it answers the other end ([`wire::is_answer`]).
+    /// Queued answers to the other end ([`wire::is_answer`]).
     answers: usize,
     answer_bytes: usize,
     /// The number of the first in the queue.
@@ -222,14 +222,14 @@ impl Outgoing {
         tried
     }
 
-    /// Gives up every message. Returns how many.
+    /// Drops every message. Returns how many.
     pub(crate) fn abandon(&mut self) -> usize {
         let given_up = self.queue.len();
         *self = Self { accepted: self.accepted, ..Self::default() };
         given_up
     }
 
-    /// Lets go of the first message; false if there is none.
+    /// Removes the first message; `false` if the queue is empty.
     fn pop(&mut self) -> bool {
         let Some(message) = self.queue.pop_front() else { return false };
         self.bytes -= message.len();
@@ -256,7 +256,7 @@ pub(crate) struct Incoming {
     total: usize,
     unacked_messages: u32,
     unacked_bytes: usize,
-    /// When a part of the message that is under way last came.
+    /// When the last part of the incomplete message arrived.
     moved: Time,
 }
 
@@ -338,17 +338,16 @@ impl Incoming {
         self.part.len()
     }
 
-    /// When a part of that message last came; `None` if no message is under way.
+    /// Returns when the last part of the incomplete message arrived; `None` without such a message.
     pub(crate) fn moved(&self) -> Option<Time> {
         (self.total > 0).then_some(self.moved)
     }
 
-    /// The time that has passed says nothing of the other end.
+    /// Restarts the wait for parts, because this page slept.
     pub(crate) fn excuse(&mut self, now: Time) {
         self.moved = now;
     }
 
-    /// What was handled and is not acknowledged.
     pub(crate) fn unacknowledged(&self) -> Load {
         Load { messages: self.unacked_messages as usize, bytes: self.unacked_bytes }
     }

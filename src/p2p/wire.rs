@@ -35,16 +35,17 @@
 //! | 8 | credit | transfer: u32; have: u64; until: u64 |
 //! | 9 | loose message, on a lossy lane | channel: text; direct: bool; codec: u8; bytes |
 //!
-//! A peer keeps to these bounds, and one that exceeds them has its link closed as overloaded:
-//! * On each reliable lane at most 4,096 bodies of at most 16 MiB and 64 KiB together are sent and not acknowledged, and
-//!   beside them 1,024 answers (replies and stops) of as many bytes. The receiver acknowledges what it has handled, so that a
-//!   busy one slows its senders.
-//! * At most 64 ICE candidates of a description are tried; 512 are too many, and so are 64 media descriptions. Candidates
-//!   that no browser gathers (loopback, multicast, names that are not mDNS names, TCP that accepts) are ignored.
+//! A peer keeps to these bounds; one that exceeds them has its link closed as overloaded:
+//! * On each reliable lane, at most 4,096 bodies of 16 MiB and 64 KiB together are unacknowledged. Beside them, 1,024
+//!   answers (replies and stops) of as many bytes may be. The receiver acknowledges handled bodies, so a busy one slows
+//!   its senders.
+//! * At most 64 ICE candidates of a description are tried; more than 512 candidates or 64 media descriptions are too
+//!   many. Candidates that no browser gathers (loopback, multicast, names other than mDNS, TCP that accepts) are
+//!   ignored.
 //! * At most 256 files are offered in ten seconds.
-//! * Of presence and activity only the newest value counts. Other frames may come in any number as long as no more than 2,048
-//!   of them, or 4 MiB, wait to be handled.
-//! * The parts of a body don't stop coming for 30 seconds.
+//! * Only the newest value of a presence slot, and of activity, counts. Other frames may come in any number while at
+//!   most 2,048 of them, or 4 MiB, wait to be handled.
+//! * The parts of a body don't pause for 30 seconds.
 //!
 //! An open connection may be negotiated anew at any time, as tracks come and go; whoever makes more than a hundred offers
 //! in ten seconds has its link closed. Two slots of presence are the protocol's own, both JSON: `converge:media`, the
@@ -169,14 +170,15 @@ pub enum WireError {
         /// The limit.
         limit: usize,
     },
-    /// The peer's link passes pings, but it has acknowledged none of many messages for [`Timings::stall`](crate::Timings::stall).
+    /// The peer answers pings, but has acknowledged none of many messages for
+    /// [`Timings::stall`](crate::Timings::stall).
     #[error("the peer acknowledges nothing of what it is sent")]
     Stalled,
-    /// The peer sends more than this side takes: it ignores its credit, exceeds the bound of something costly, or holds the
-    /// most of what all peers together make this side hold.
+    /// The peer sends more than this side takes: it ignores its credit, exceeds a resource bound, or makes this side
+    /// hold the most of all peers.
     #[error("the peer sends more {what} than this page takes")]
     Overload {
-        /// More of what.
+        /// The exceeded resource.
         what: &'static str,
     },
 }
@@ -513,8 +515,8 @@ pub fn unpack<'a>(pack: &mut &'a [u8]) -> Result<(Body<'a>, usize), WireError> {
     Ok((Body::decode(body)?, length))
 }
 
-/// How many bodies stand at the beginning of what a [`Packet::Pack`] holds, at most `most`; and how many bytes they take. What
-/// is not well-formed counts as one.
+/// Counts the bodies at the beginning of a [`Packet::Pack`]'s content, at most `most`, and their bytes. Malformed
+/// content counts as one.
 pub(crate) fn measure_packed(pack: &[u8], most: usize) -> (usize, usize) {
     let (mut bodies, mut rest) = (0, pack);
     while bodies < most && !rest.is_empty() {
@@ -526,7 +528,7 @@ pub(crate) fn measure_packed(pack: &[u8], most: usize) -> (usize, usize) {
     (bodies, pack.len() - rest.len())
 }
 
-/// Whether a body, as it is kept for sending, answers something of the other side's: a reply, or the end of a transfer.
+/// Whether a body, as kept for sending, answers the other side: a reply, or the end of a transfer.
 pub(crate) fn is_answer(body: &[u8]) -> bool {
     matches!(body, [_, 2 | 7, ..])
 }

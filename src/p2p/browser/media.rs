@@ -106,7 +106,7 @@ impl Driver {
         let begun = self.may_share(&source).map(|()| {
             let mut inner = self.0.borrow_mut();
             if inner.media.shared.is_empty() && inner.media.asking == 0 {
-                // A member that joins while the browser asks the person is a newcomer already.
+                // A member that joins while the browser asks the person counts as new.
                 inner.media.viewers.begin();
             }
             inner.media.asking += 1;
@@ -202,7 +202,7 @@ impl Driver {
             !media.shared.is_empty()
         };
         if announced {
-            // The same announcement with another flag: it fits as before.
+            // Only a flag changes, so the announcement still fits.
             let _ = shared_anew(&self.0);
         }
     }
@@ -370,7 +370,7 @@ impl Media {
         true
     }
 
-    /// Whether a member that joins later waits for approval.
+    /// Whether members that join later wait for approval.
     fn is_limited(&self) -> bool {
         self.viewers.audience() == Audience::Approved
     }
@@ -532,10 +532,10 @@ impl Inner {
         self.links.get(&self.link_to(peer)?)?.tracks.incoming(msid)
     }
 
-    /// Sends what is shared to the members that have a place, and to no others.
+    /// Sends this side's tracks to the members that have a place, and to no others.
     pub(super) fn send_media(&mut self) {
         let Some(core) = &self.core else { return };
-        // In the order of the ids.
+        // Sorted by id, for the binary search.
         let open = core.open_links_by_peer();
         let link = |peer: &PeerId| Some(open[open.binary_search_by_key(peer, |(other, _)| *other).ok()?].1);
         let viewers: Vec<LinkId> = self.media.viewers.places().iter().filter_map(link).collect();
@@ -551,7 +551,7 @@ impl Inner {
         let peer = self.core.as_ref().and_then(|core| core.peer_of(link));
         let (Some(peer), Some(link)) = (peer, self.links.get_mut(&link)) else { return };
         let weak = self.this.clone();
-        // A sender that takes a track away from this peer alone announces nothing.
+        // A sender that removes a track for this peer alone announces nothing.
         let removed = Listener::new(&stream, "removetrack", move |_| {
             if let Some(driver) = weak.upgrade() {
                 driver.borrow_mut().events.push_back(Event::StreamsChanged { peer });

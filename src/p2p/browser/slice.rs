@@ -1,4 +1,4 @@
-//! How long the page may be kept busy with what peers have sent, before the browser gets its turn.
+//! Limits how long handling received frames keeps the page busy before the browser gets its turn.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -12,34 +12,32 @@ use super::{Inner, act};
 use crate::room::{Input, RoomCore};
 use crate::timer::Time;
 
-/// A task handles what peers have sent for at most this long: half a frame at 60 Hz, so that the page is drawn and answers
-/// meanwhile.
+/// A task handles received frames for at most this long: half a frame at 60 Hz, so the page still draws and responds.
 const SLICE: Duration = Duration::from_millis(8);
 
-/// The present slice of time, and the task that begins the next.
+/// The current time slice, and the task that begins the next.
 #[derive(Default)]
 pub(super) struct Slice {
-    /// When the present one is used up.
+    /// When the current slice ends.
     until: Time,
     next: Option<Next>,
 }
 
-/// A task of its own. Timers won't do: browsers make them wait for 4 ms, and for a second in tabs that nobody sees.
+/// A separate task, and not a timer: browsers delay timers by 4 ms, and by a second in hidden tabs.
 struct Next {
     channel: MessageChannel,
-    /// The message that begins the task is under way.
+    /// The message that begins the task is in flight.
     awaited: bool,
     _listener: Listener,
 }
 
 impl Inner {
-    /// Whether there is time for another step; if not, a task goes on later.
-    fn has_time(&mut self) -> bool {
-        let now = self.now();
+    /// Returns whether there is time for another step. If not, a later task continues.
+    fn has_time(&mut self, now: Time) -> bool {
         if now < self.slice.until {
             return true;
         }
-        // Nothing has been done for as long: the browser had its turn.
+        // The page was idle for a whole slice, so the browser had its turn.
         if now.since(self.slice.until) > SLICE && !self.slice.next.as_ref().is_some_and(|next| next.awaited) {
             self.slice.until = now + SLICE;
             return true;
@@ -47,7 +45,7 @@ impl Inner {
         !self.begin_later()
     }
 
-    /// Has a task begin the next slice. `false` if the browser can't.
+    /// Schedules the task that begins the next slice. Returns `false` if the browser can't.
     fn begin_later(&mut self) -> bool {
         if self.slice.next.is_none() {
             self.slice.next = Next::new(self.this.clone());
@@ -84,12 +82,12 @@ impl Drop for Next {
     }
 }
 
-/// Handles what peers have sent, step by step, as long as there is time. What comes of each step is told before the next.
+/// Handles received frames, step by step, while there is time. The driver performs each step's outputs before the next.
 pub(super) fn work(driver: &Rc<RefCell<Inner>>) {
     loop {
         let worked = act(driver, |inner, now| {
             let waits = inner.core.as_ref().is_some_and(RoomCore::has_work);
-            if !waits || !inner.has_time() {
+            if !waits || !inner.has_time(now) {
                 return None;
             }
             inner.core.as_mut().map(|core| core.handle(now, Input::Work))

@@ -36,7 +36,7 @@ pub(super) struct Store {
     /// The bytes that came after them, as byte arrays.
     rest: Array,
     rest_bytes: usize,
-    /// The disk has refused a piece: it is full, or closed to this page.
+    /// The disk rejected a piece: it is full, or closed to this page.
     disk_refused: bool,
 }
 

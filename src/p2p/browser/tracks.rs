@@ -56,7 +56,7 @@ impl Tracks {
         }
     }
 
-    /// The other side sends a track of this stream. `removed` listens whether it sends one less.
+    /// Adds a stream of which a track arrived. `removed` listens for tracks that the sender removes.
     pub(super) fn arrived(&mut self, stream: MediaStream, removed: Listener) {
         // The browser takes the tracks out of what is over.
         self.incoming.retain(|(known, _)| known.id() != stream.id() && known.get_tracks().length() > 0);

@@ -132,7 +132,7 @@ where
                 messages.drain(..surplus);
                 messages.push(message);
             }
-            // However many come in one frame, a list of them is made once.
+            // Notifies once a frame, however many messages arrive.
             if fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true) {
                 with_next_frame(move || {
                     fires.try_set_value(false);
@@ -265,8 +265,8 @@ where
         });
     }
 
-    /// The last 200 messages received, oldest first; fewer where they are large, for no more than 32 MiB are kept beside
-    /// the newest. One's own are not among them. It is up to date whenever it is read, and fires once in a frame of the screen.
+    /// Returns the last 200 messages received, oldest first, without one's own. Fewer if they are large: at most 32 MiB
+    /// are kept beside the newest. The value is always current; the signal fires once per animation frame.
     pub fn messages(self) -> Signal<Vec<Received<T>>> {
         self.messages.into()
     }

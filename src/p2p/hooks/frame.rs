@@ -1,17 +1,17 @@
-//! The frames of the screen.
+//! Animation frames.
 
 #[cfg(target_family = "wasm")]
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-/// Where no frame comes, as in a page that goes out of view meanwhile, this is waited for instead.
+/// If no frame comes, as in a page that gets hidden meanwhile, the call comes after this time.
 #[cfg(target_family = "wasm")]
 const WITHOUT_FRAMES: Duration = Duration::from_millis(100);
 
-/// Calls `f` once: with the next frame of the screen, or a tenth of a second later if none comes. For a page that draws
-/// together what came since the last frame.
+/// Calls `f` once: with the next animation frame, or a tenth of a second later if none comes. Batches the drawing of
+/// changes.
 ///
-/// It calls `f` at once outside a browser, and in a page that is out of view: no frames come there, browsers stop its timers,
-/// and nothing is laid out.
+/// Calls `f` at once outside a browser and in a hidden page: no frames come there, browsers stop its timers, and
+/// nothing is laid out.
 #[cfg(target_family = "wasm")]
 pub fn with_next_frame(f: impl FnOnce() + 'static) {
     use leptos::prelude::{document, request_animation_frame, set_timeout_with_handle};
@@ -26,7 +26,7 @@ pub fn with_next_frame(f: impl FnOnce() + 'static) {
     }
     let once = Rc::new(Cell::new(Some(f)));
     let late = once.clone();
-    // Refused by no browser; without it only frames count.
+    // No browser refuses the timer; without it, only frames call `f`.
     let timeout = set_timeout_with_handle(move || call(&late), WITHOUT_FRAMES).ok();
     request_animation_frame(move || {
         if let Some(timeout) = timeout {
@@ -36,11 +36,11 @@ pub fn with_next_frame(f: impl FnOnce() + 'static) {
     });
 }
 
-/// Calls `f` once: with the next frame of the screen, or a tenth of a second later if none comes. For a page that draws
-/// together what came since the last frame.
+/// Calls `f` once: with the next animation frame, or a tenth of a second later if none comes. Batches the drawing of
+/// changes.
 ///
-/// It calls `f` at once outside a browser, and in a page that is out of view: no frames come there, browsers stop its timers,
-/// and nothing is laid out.
+/// Calls `f` at once outside a browser and in a hidden page: no frames come there, browsers stop its timers, and
+/// nothing is laid out.
 #[cfg(not(target_family = "wasm"))]
 pub fn with_next_frame(f: impl FnOnce() + 'static) {
     f();

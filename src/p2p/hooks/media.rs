@@ -18,7 +18,7 @@ pub struct UseMedia {
     mine: Signal<Vec<Stream>>,
     asking: RwSignal<Vec<StreamKind>>,
     error: RwSignal<Option<MediaError>>,
-    /// As set here; the next client of the room gets it too.
+    /// The audience set here; the next client of the room gets it too.
     audience: RwSignal<Option<Audience>>,
 }
 
@@ -157,7 +157,7 @@ impl UseMedia {
         self.error.into()
     }
 
-    /// Sets which members get what this peer shares; joining again, or another room, keeps it.
+    /// Sets which members get this peer's streams. Rejoining, or joining another room, keeps the setting.
     ///
     /// ```
     /// use converge_p2p::hooks::use_media;
@@ -187,27 +187,28 @@ impl UseMedia {
         }
     }
 
-    /// Sends what this peer shares to a member, now and later: see [`Client::approve_viewer`].
+    /// Sends this peer's streams to a member, now and later: see [`Client::approve_viewer`].
     pub fn approve_viewer(self, peer: PeerId) {
         if let Some(client) = self.room.client() {
             client.approve_viewer(peer);
         }
     }
 
-    /// Sends a member nothing of what this peer shares until it is approved: see [`Client::deny_viewer`].
+    /// Withholds this peer's streams from a member until it is approved: see [`Client::deny_viewer`].
     pub fn deny_viewer(self, peer: PeerId) {
         if let Some(client) = self.room.client() {
             client.deny_viewer(peer);
         }
     }
 
-    /// Returns every other member, in the order in which they came, and whether it gets what this peer shares; nobody
-    /// while nothing is shared.
+    /// Returns all other members in join order, each with whether it gets this peer's streams; empty while nothing is
+    /// shared.
     pub fn viewers(self) -> Signal<Vec<(PeerId, ViewerState)>> {
         follow(of_viewers, |client| Some(client.viewers()))
     }
 
-    /// Returns whether a member gets what this peer shares; `None` while nothing is shared, or if it isn't in the room.
+    /// Returns whether a member gets this peer's streams; `None` while nothing is shared, or if the member isn't in the
+    /// room.
     pub fn viewer(self, peer: PeerId) -> Signal<Option<ViewerState>> {
         follow(of_viewers, move |client| Some(client.viewer(peer)))
     }
@@ -283,7 +284,7 @@ pub fn use_all_streams() -> Signal<Vec<Stream>> {
     })
 }
 
-/// The streams of somebody have changed, or somebody has gone.
+/// Whether an event may change the streams of any member.
 fn of_anyone(event: &Event) -> bool {
     matches!(event, Event::StreamsChanged { .. } | Event::PeerLeft { .. } | Event::Connected { .. } | Event::Status(_))
 }
@@ -292,7 +293,7 @@ fn of_viewers(event: &Event) -> bool {
     matches!(event, Event::ViewersChanged | Event::Status(_))
 }
 
-/// What `read` says: at first, and again at each event that it `concerns`.
+/// Returns the value of `read`, updated at each event that it `concerns`.
 fn follow<T: Default + PartialEq + Send + Sync + 'static>(
     concerns: impl Fn(&Event) -> bool + Send + Sync + 'static,
     read: impl Fn(&Client) -> Option<T> + Send + Sync + 'static,

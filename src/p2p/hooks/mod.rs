@@ -49,12 +49,12 @@
 //! an effect, after the page is hydrated, so the first render in the browser is the same.
 //!
 //! # Once a frame
-//! Signals of members, presence, streams, links and transfers are up to date whenever they are read, but fire once in a
-//! frame of the screen: however often others change what they show, a page is rendered once for all of it. Handlers of
-//! events ([`Room::on_event`]) are called for the newest such change alone.
+//! Signals of members, presence, streams, links and transfers are always current when read, but fire once per animation
+//! frame: a page renders once for all changes of a frame. Handlers of events ([`Room::on_event`]) get only the newest
+//! such change.
 //!
 //! # Errors
-//! What can't be joined shows as [`Status::Closed`](crate::Status::Closed) with its reason, and as a [`RoomError`] in
+//! A failed join shows as [`Status::Closed`](crate::Status::Closed) with its reason, and as a [`RoomError`] in
 //! [`Room::error`]. Sending returns its errors.
 //!
 //! # Ending

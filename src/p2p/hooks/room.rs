@@ -44,20 +44,20 @@ struct State {
     holders: Vec<(u64, Holder)>,
     /// Numbers the listeners and the holders.
     last: u64,
-    /// What has changed since the last frame of the screen.
+    /// The changes since the last animation frame.
     changes: SortedMap<Change, ()>,
 }
 
-/// Something that has a new value already, and fires with the next frame: once, however often it has changed.
+/// A value that has changed already and fires with the next frame: once, however often it changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
-    /// Who is here.
+    /// The list of members.
     Peers,
-    /// How many links are open.
+    /// The number of open links.
     Links,
-    /// Which transfers there are.
+    /// The list of transfers.
     Transfers,
-    /// How a member can be reached.
+    /// A member's connection state.
     State(PeerId),
     Activity(PeerId),
     Link(PeerId),
@@ -67,7 +67,7 @@ enum Change {
 }
 
 impl Change {
-    /// Whose it is.
+    /// The member that the change concerns.
     fn peer(&self) -> Option<PeerId> {
         match self {
             Self::State(peer) | Self::Activity(peer) | Self::Link(peer) | Self::Streams(peer) | Self::Slot(peer, _) => {
@@ -309,7 +309,7 @@ impl Room {
         self.links.into()
     }
 
-    /// Why the room could not be joined, or what the server refused.
+    /// Returns the last error: a failed join, or a refusal by the server.
     pub fn error(self) -> Signal<Option<RoomError>> {
         self.error.into()
     }
@@ -331,8 +331,8 @@ impl Room {
     /// Calls `f` with every event of the room, until the owner of this call is cleaned up. The signals above are
     /// up to date by then.
     ///
-    /// Changes of presence, activities, links, streams and transfers come once in a frame of the screen: of several that
-    /// concern the same slot, member or transfer, the last. [`Client::events`] has each of them.
+    /// Changes of presence, activities, links, streams and transfers come once per animation frame: only the last for
+    /// each slot, member or transfer. [`Client::events`] has each of them.
     pub fn on_event(self, f: impl Fn(&Event) + Send + Sync + 'static) {
         let id = self.write(|state| {
             state.last += 1;
@@ -511,7 +511,7 @@ impl Room {
         self.read(|state| state.peers.get(&peer).map(|entry| entry.activity.clone())).flatten()
     }
 
-    /// Gives a signal a new value at once, and has it fire with the next frame.
+    /// Sets a signal's value at once, and fires the signal with the next frame.
     fn change<T>(self, signal: impl Write<Value = T>, change: Change, update: impl FnOnce(&mut T)) {
         if let Some(mut value) = signal.try_write_untracked() {
             update(&mut value);
@@ -530,10 +530,10 @@ impl Room {
         }
     }
 
-    /// Has everything fire that has changed since the last frame.
+    /// Fires everything that changed since the last frame.
     fn fire(self) {
         let changes = self.write(|state| state.changes.take()).unwrap_or_default();
-        // All signals before any handler: a handler reads them.
+        // All signals before any handler, because handlers read them.
         for (change, ()) in &changes {
             match change {
                 Change::Peers => self.peers.notify(),
@@ -596,7 +596,7 @@ impl Room {
     pub(super) fn drop_transfer(self, id: TransferId) {
         self.write(|state| state.transfers.remove(&id));
         self.change(self.transfers, Change::Transfers, |ids| {
-            // In the order of ids, which is that in which they appeared.
+            // Ids are in order of appearance, so the list is sorted.
             if let Ok(at) = ids.binary_search(&id) {
                 ids.remove(at);
             }

@@ -1,9 +1,9 @@
-//! What a peer has sent on a link and this page has not handled yet.
+//! Frames that a peer has sent on a link and this page has not handled yet.
 //!
-//! Frames wait here so that one peer can't keep the page busy: the room serves the links in turn, and the driver stops when
-//! its slice of time is used up. What waits is not acknowledged, so the sender's credit bounds it
-//! ([`MAX_QUEUED_MESSAGES`], [`MAX_QUEUED_BYTES`]): a fast sender slows down and loses nothing. What has no credit is
-//! coalesced (presence, activity), dropped where its lane allows that, or bounded in number.
+//! Frames wait here so that one peer can't keep the page busy: the room serves the links in turn, and the driver stops
+//! when its time slice ends. Waiting messages are not acknowledged, so the sender's credit bounds them
+//! ([`MAX_QUEUED_MESSAGES`], [`MAX_QUEUED_BYTES`]): back-pressure slows a fast sender, and nothing is lost. Frames
+//! without credit are coalesced (presence, activity), dropped where their lane allows it, or bounded in number.
 
 use std::collections::VecDeque;
 
@@ -16,25 +16,25 @@ use crate::wire::{self, Frame, MAX_SLOTS, WireError};
 /// was frozen while its own 4,096 messages were acknowledged finds about a hundred.
 const CONTROL_FRAMES: usize = 2048;
 
-/// At most this many bytes of them do: negotiation and presence make the large ones.
+/// At most this many bytes of these frames wait; negotiation and presence make the large ones.
 const CONTROL_BYTES: usize = 4 * 1024 * 1024;
 
-/// At most this many messages of lanes that may lose some wait; of more, the newest are dropped.
+/// At most this many messages of lossy lanes wait; beyond it, the newest are dropped.
 const LOOSE_FRAMES: usize = 1024;
 
-/// At most this many bytes of them do.
+/// At most this many bytes of these messages wait.
 const LOOSE_BYTES: usize = 1024 * 1024;
 
-/// A pack is handled in steps of so many bodies, for each may cost the application much.
+/// A pack is handled in steps of this many bodies, because each may cost the application much.
 const STEP_BODIES: usize = 32;
 
-/// What the counts of sender and receiver may differ by: lengths in front of packed bodies.
+/// The counts of sender and receiver may differ by this much: lengths in front of packed bodies.
 const SLACK_BYTES: usize = 64 * 1024;
 
-/// What waits for its turn.
+/// An entry that waits for its turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// A frame that came on this lane.
+    /// A frame received on this lane.
     Frame(Lane, Vec<u8>),
     /// The connection is closed: nothing follows.
     Closed,
@@ -44,24 +44,24 @@ pub(crate) enum Entry {
 struct Waiting {
     kind: Kind,
     entry: Entry,
-    /// Of a pack, the bytes of the bodies that are handled.
+    /// In a pack, the bytes of the bodies already handled.
     done: usize,
 }
 
 /// How an entry is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// What is acknowledged: so many messages begin here.
+    /// Acknowledged data, in which this many messages begin.
     Messages(usize),
     /// A piece of a file: the credit of its transfer bounds it.
     File,
-    /// A message that may be lost.
+    /// A message of a lossy lane.
     Loose,
     /// A presence value of this version.
     Presence(u64),
-    /// What the peer does.
+    /// The peer's activity.
     Activity,
-    /// Anything else.
+    /// Any other frame.
     Control,
 }
 
@@ -84,17 +84,17 @@ impl Load {
     }
 }
 
-/// The frames of one link that wait, in the order in which they came.
+/// The waiting frames of one link, in order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     entries: VecDeque<Waiting>,
-    /// How many entries were ever taken off the front: entry number `n` stands at `n - taken`.
+    /// The number of entries popped so far: entry number `n` is at index `n - taken`.
     taken: u64,
     /// The number of the entry that holds the newest value of each presence slot.
     slots: SortedMap<String, u64>,
     /// The same for the peer's activity.
     activity: Option<u64>,
-    /// By lane.
+    /// The waiting messages, by lane.
     messages: Vec<Load>,
     loose: Load,
     control: Load,
@@ -106,12 +106,12 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    /// Bytes of all that waits.
+    /// Returns the bytes of all waiting frames.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes a frame in. `handled`: what this side has handled on the lane and not acknowledged yet.
+    /// Queues a frame. `handled`: messages handled on the lane and not acknowledged yet.
     ///
     /// # Errors
     /// Returns [`WireError::Overload`] if the peer ignores its credit, or more frames without credit wait than a converge
@@ -154,14 +154,14 @@ impl Backlog {
         Ok(())
     }
 
-    /// The place of the waiting value that this frame replaces. Without one, notes where this frame is about to wait.
+    /// Returns the index of the waiting value that this frame replaces. Without one, records this frame's number.
     fn older_value(&mut self, bytes: &[u8], kind: Kind) -> Option<usize> {
         let next = self.taken + self.entries.len() as u64;
         let number = match kind {
             Kind::Presence(_) => {
                 let slot = slot(bytes)?;
                 let waiting = self.slots.get(slot).copied();
-                // The link of a peer with more slots than there are is closed as soon as they are handled.
+                // A peer with more slots than allowed has its link closed once they are handled.
                 if waiting.is_none() && self.slots.len() <= MAX_SLOTS {
                     self.slots.insert(slot.to_owned(), next);
                 }
@@ -179,7 +179,7 @@ impl Backlog {
 
     fn replace(&mut self, at: usize, newer: Kind, lane: Lane, bytes: Vec<u8>) {
         let Some(Waiting { kind, entry: Entry::Frame(of, older), .. }) = self.entries.get_mut(at) else { return };
-        // On lanes without order the older value may come last.
+        // Unordered lanes may deliver the older value last.
         if let (Kind::Presence(newer), Kind::Presence(older)) = (newer, *kind)
             && newer < older
         {
@@ -190,12 +190,12 @@ impl Backlog {
         (*kind, *of, *older) = (newer, lane, bytes);
     }
 
-    /// The connection is closed: handled after what came before.
+    /// Queues the end of the connection behind the waiting frames.
     pub(crate) fn close(&mut self) {
         self.entries.push_back(Waiting { kind: Kind::Control, entry: Entry::Closed, done: 0 });
     }
 
-    /// The next thing to handle. Of a large pack, a pack of its next bodies.
+    /// Removes the next entry; of a large pack, a pack of its next bodies.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
         let first = self.entries.front_mut()?;
         if let (Kind::Messages(messages @ STEP_BODIES..), Entry::Frame(lane, bytes)) = (&mut first.kind, &first.entry)
@@ -250,7 +250,7 @@ fn kind(bytes: &[u8]) -> Kind {
     match bytes.first() {
         Some(&(wire::WHOLE | wire::FIRST)) => Kind::Messages(1),
         Some(&wire::MORE) => Kind::Messages(0),
-        // One that is too long is refused when it is handled.
+        // An oversized pack is refused when it is handled.
         Some(&wire::PACK) if bytes.len() > wire::MAX_PACK_BYTES => Kind::Messages(1),
         Some(&wire::PACK) => Kind::Messages(wire::measure_packed(&bytes[1..], usize::MAX).0),
         Some(&wire::FILE) => Kind::File,
@@ -319,12 +319,12 @@ mod tests {
             push(&mut backlog, presence("b", counter, b"b")).unwrap();
             push(&mut backlog, Frame::Activity((counter % 3) as u8).encode().unwrap()).unwrap();
         }
-        // A value of the lossy lane that has been overtaken.
+        // An overtaken value from the lossy lane.
         push(&mut backlog, presence("a", 7, b"late")).unwrap();
         let newest =
             [presence("a", 1400, &[0; 15_000]), presence("b", 1400, b"b"), Frame::Activity(2).encode().unwrap()];
         assert!(drain(&mut backlog)[1..] == newest);
-        // What was handled is not waited for any more.
+        // A handled value is not replaced.
         push(&mut backlog, presence("a", 1401, b"c")).unwrap();
         assert_eq!(drain(&mut backlog), [presence("a", 1401, b"c")]);
     }

@@ -1,39 +1,39 @@
-//! Which candidates of a peer are worth a try.
+//! Filters a peer's ICE candidates.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Candidate;
 
-/// A peer's candidates of one round are tried up to this many: browsers make about ten, some dozens with many networks.
+/// At most this many candidates of a peer are tried per round: browsers make about ten, or dozens on many networks.
 pub(crate) const MAX_CANDIDATES: usize = 64;
 
-/// A peer that sends more of them in one round than this is no browser, and its link is closed.
+/// A peer that sends more candidates than this in one round is no browser, and its link is closed.
 pub(crate) const MAX_SENT_CANDIDATES: usize = 512;
 
-/// The most media descriptions that a session description may have: the channels', and each side's streams with picture and
-/// sound.
+/// A session description may have at most this many media descriptions: the channels', and each side's video and audio
+/// streams.
 const MAX_SECTIONS: usize = 64;
 
-/// Session descriptions of browsers mark a candidate by this.
+/// Marks a candidate in a session description.
 const LINE: &str = "a=candidate:";
 
 impl Candidate {
-    /// Whether a browser could have gathered this: an address that others can send to, or an mDNS name. Otherwise a peer could
-    /// have this page send packets to any port of this machine, or to a name of its choice. `loopback`: the page itself comes
-    /// from this machine, and so may a relay.
+    /// Whether a browser could have gathered this candidate: an address that others can send to, or an mDNS name.
+    /// Otherwise a peer could have this page send packets to any port of this machine, or to any name. `loopback`: the
+    /// page comes from this machine, and a relay may too.
     pub(crate) fn is_plausible(&self, loopback: bool) -> bool {
         let line = self.candidate.trim();
         is_plausible(line.strip_prefix("a=").unwrap_or(line).strip_prefix("candidate:").unwrap_or(line), loopback)
     }
 }
 
-/// The same of what follows `candidate:` (RFC 8839 section 5.1).
+/// Applies the same check to the text after `candidate:` (RFC 8839 section 5.1).
 fn is_plausible(line: &str, loopback: bool) -> bool {
     let fields: Vec<&str> = line.split(' ').take(8).collect();
     let &[_, _, transport, _, address, port, "typ", _] = fields.as_slice() else { return false };
     let Some(port) = port.parse::<u16>().ok().filter(|port| *port > 0) else { return false };
-    // Browsers open TCP connections and accept none: their own candidates have the discard port (RFC 6544 section 4.5).
+    // Browsers open TCP connections and accept none, so their candidates have the discard port (RFC 6544 section 4.5).
     let connectable = transport.eq_ignore_ascii_case("udp") || (transport.eq_ignore_ascii_case("tcp") && port == 9);
     connectable && is_address(address, loopback)
 }
@@ -43,15 +43,15 @@ fn is_address(address: &str, loopback: bool) -> bool {
         Ok(ip) if ip.is_loopback() => loopback,
         Ok(IpAddr::V4(ip)) => !(ip.octets()[0] == 0 || ip.is_multicast() || ip.is_broadcast()),
         Ok(IpAddr::V6(ip)) => !(ip.is_unspecified() || ip.is_multicast()),
-        // A name that hides an address from the page (draft-ietf-mmusic-mdns-ice-candidates): a UUID.
+        // An mDNS name that hides an address from the page: a UUID (draft-ietf-mmusic-mdns-ice-candidates).
         Err(_) => address.strip_suffix(".local").is_some_and(|name| {
             !name.is_empty() && name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         }),
     }
 }
 
-/// Returns a session description without candidates that are not worth a try; `None` if it has more media descriptions than any
-/// page of converge makes.
+/// Returns a session description without implausible candidates; `None` if it has more than [`MAX_SECTIONS`] media
+/// descriptions.
 pub(crate) fn clean(sdp: &str, loopback: bool) -> Option<Cow<'_, str>> {
     if sdp.lines().filter(|line| line.starts_with("m=")).count() > MAX_SECTIONS {
         return None;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_browsers_gather_is_tried() {
+    fn candidates_of_browsers_are_tried() {
         for line in [
             "candidate:1 1 udp 2122260223 192.168.1.7 50000 typ host generation 0 ufrag a network-id 1",
             "candidate:1 1 UDP 2122260223 203.0.113.7 50000 typ srflx raddr 0.0.0.0 rport 0",
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_browser_gathers_is_not() {
+    fn implausible_candidates_are_not_tried() {
         for line in [
             "",
             "candidate:",
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_are_cleaned_of_them() {
+    fn descriptions_lose_implausible_candidates() {
         let good =
             "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=candidate:1 1 udp 1 10.0.0.1 5 typ host\r\n";
         assert!(matches!(clean(good, false), Some(Cow::Borrowed(same)) if same == good));

@@ -63,7 +63,7 @@ pub(crate) struct Talks {
     ignored: Option<u32>,
     /// Candidates that came before their description was set, each with its round.
     early: Vec<(u32, Candidate)>,
-    /// How many candidates of the other side's were added, and how many have come, since its newest description.
+    /// How many of the other side's candidates were added, and how many arrived, since its newest description.
     added: usize,
     come: usize,
     /// Make another offer when the one in progress has been answered.
@@ -91,7 +91,7 @@ pub(crate) enum Heard {
     Add(Candidate),
     /// It did not hear our answer: say again what we said.
     Repeat,
-    /// No browser has so many candidates.
+    /// The peer sent more candidates than any browser.
     TooMany,
 }
 
@@ -303,12 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn candidates_without_end_are_told_from_a_browser_s() {
+    fn more_candidates_than_a_browser_has_are_too_many() {
         let (mut one, mut two) = pair();
         let heard: Vec<Heard> = (0..1000).map(|n| two.hear(says(0, candidate(n)))).collect();
         assert_eq!(heard.iter().filter(|heard| matches!(heard, Heard::Add(_))).count(), MAX_CANDIDATES);
         assert_eq!(heard.iter().position(|heard| *heard == Heard::TooMany), Some(MAX_SENT_CANDIDATES));
-        // With the next description it may send as many again.
+        // The next description allows as many again.
         assert!(one.want(Again::Restart));
         agree(&mut one, &mut two, "again");
         assert_eq!(two.hear(says(1, candidate(1))), Heard::Add(candidate(1)));

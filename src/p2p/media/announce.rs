@@ -27,7 +27,7 @@ pub(crate) struct Announced {
     pub(crate) audio: bool,
     #[serde(default)]
     pub(crate) paused: bool,
-    /// It goes to approved members alone.
+    /// Only approved members get it.
     #[serde(default)]
     pub(crate) limited: bool,
 }

@@ -1,4 +1,4 @@
-//! Decides which members get what this peer shares.
+//! Decides which members get this peer's streams.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,50 +9,49 @@ use super::{Audience, MAX_VIEWERS, ViewerState};
 use crate::map::SortedMap;
 use crate::timer::Time;
 
-/// A member that leaves and returns within this time keeps its approval: a page takes that long to reload on a slow line.
-/// Its id is a key that only its tab has, so nobody else can return in its place.
+/// A member that leaves and returns within this time keeps its approval: reloading a page on a slow line takes that
+/// long. Its id is a key that only its tab has, so nobody else can return in its place.
 const RETURN_WITHIN: Duration = Duration::from_secs(60);
 
-/// The decisions about at most this many members that left are kept, so that joining and leaving costs no memory.
+/// Decisions about at most this many absent members are kept, so that joining and leaving costs no memory.
 const MAX_AWAY: usize = 64;
 
-/// How a member came to get this peer's streams, or not to.
+/// Why a member gets this peer's streams, or doesn't.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It joined after sharing began, and nothing was decided about it.
+    /// The member joined after sharing began, and the application decided nothing.
     New,
-    /// It was in the room when sharing began.
+    /// The member was in the room when sharing began.
     Present,
-    /// The application approved it.
+    /// The application approved the member.
     Approved,
-    /// The application denied it.
+    /// The application denied the member.
     Denied,
 }
 
 #[derive(Debug)]
 struct Member {
     standing: Standing,
-    /// Its place in the order of arrival; none while it is away.
+    /// Its place in the order of arrival; unset while it is away.
     arrival: Option<u64>,
-    /// A link to it has been open since it arrived.
+    /// A link to it has opened since it arrived.
     met: bool,
 }
 
 /// The members, and which of them have one of the [`MAX_VIEWERS`] places.
 ///
-/// A member is one key, thus one tab: nothing that a page knows of others tells a person with nine tabs from nine people.
-/// The order of places therefore rests on what no member can influence by opening more tabs: the application's approval
-/// comes first, then whoever has a place keeps it, then arrival decides. A member that joins never takes a place from
-/// another; only an approval does, and never from an approved member.
+/// A member is one key, thus one tab: a page can't distinguish a person with nine tabs from nine people. The order of
+/// places therefore rests on criteria that more tabs don't influence: approval first, then current places, then
+/// arrival. A new member never takes another's place; only an approval does, and never an approved member's.
 #[derive(Debug, Default)]
 pub(crate) struct Viewers {
     audience: Audience,
     members: SortedMap<PeerId, Member>,
     arrivals: u64,
-    /// The members that have a place, in the order in which they got it; each keeps it until it leaves or loses approval,
-    /// also while its link is down.
+    /// The members that have a place, in the order in which they got it. A member keeps its place until it leaves or
+    /// loses approval, also while its link is down.
     places: Vec<PeerId>,
-    /// When members left whose decisions are kept.
+    /// When the absent members with kept decisions left.
     away: VecDeque<(Time, PeerId)>,
 }
 
@@ -61,7 +60,7 @@ impl Viewers {
         self.audience
     }
 
-    /// Sets the audience. Members that get the streams now go on getting them.
+    /// Sets the audience. Members that get the streams now keep them.
     pub(crate) fn set_audience(&mut self, audience: Audience, sharing: bool) {
         if self.audience == Audience::Everyone && audience == Audience::Approved && sharing {
             self.begin();
@@ -70,7 +69,7 @@ impl Viewers {
         self.fill();
     }
 
-    /// Sharing begins: members that are in the room now are no newcomers.
+    /// Begins sharing: the members in the room now count as present.
     pub(crate) fn begin(&mut self) {
         for (_, member) in self.members.iter_mut() {
             if member.standing == Standing::New && member.arrival.is_some() {
@@ -94,7 +93,7 @@ impl Viewers {
         }
     }
 
-    /// A member joined the room.
+    /// Adds a member that joined the room.
     pub(crate) fn joined(&mut self, now: Time, peer: PeerId) {
         self.expire(now);
         self.arrivals += 1;
@@ -107,7 +106,7 @@ impl Viewers {
         }
     }
 
-    /// A link to a member opened. A member that can't be reached takes no place.
+    /// Records that a link to a member opened. A member that can't be reached takes no place.
     pub(crate) fn connected(&mut self, peer: PeerId) {
         if let Some(member) = self.members.get_mut(&peer) {
             member.met = true;
@@ -115,7 +114,7 @@ impl Viewers {
         }
     }
 
-    /// A member left the room.
+    /// Records that a member left the room.
     pub(crate) fn left(&mut self, now: Time, peer: PeerId) {
         self.expire(now);
         let Some(member) = self.members.get_mut(&peer) else { return };
@@ -131,17 +130,17 @@ impl Viewers {
         self.leave_place(peer);
     }
 
-    /// The room is left: nobody is there, and nothing is decided.
+    /// Forgets all members and decisions, because the room is left.
     pub(crate) fn reset(&mut self) {
         *self = Self { audience: self.audience, ..Self::default() };
     }
 
-    /// The members that have a place.
+    /// Returns the members that have a place.
     pub(crate) fn places(&self) -> &[PeerId] {
         &self.places
     }
 
-    /// Whether a member gets what is shared; `None` for one that isn't in the room.
+    /// Returns whether a member gets the streams; `None` if it isn't in the room.
     pub(crate) fn state(&self, peer: PeerId) -> Option<ViewerState> {
         let member = self.members.get(&peer).filter(|member| member.arrival.is_some())?;
         Some(match member.standing {
@@ -166,8 +165,8 @@ impl Viewers {
         self.members.get(&peer).is_some_and(|member| member.standing == Standing::Approved)
     }
 
-    /// Gives a member a place if it may have one. An approved member takes the newest place that isn't approved if all
-    /// are taken.
+    /// Gives a member a place if it may have one. If all are taken, an approved member takes the newest unapproved
+    /// one's.
     fn place(&mut self, peer: PeerId) {
         let may = self.members.get(&peer).is_some_and(|member| member.met && self.admits(member));
         if !may || self.places.contains(&peer) {
@@ -203,7 +202,7 @@ impl Viewers {
         }
     }
 
-    /// Forgets the decisions about members that have been away for too long.
+    /// Forgets the decisions about members that were away for too long.
     fn expire(&mut self, now: Time) {
         while self.away.front().is_some_and(|(since, _)| now.since(*since) > RETURN_WITHIN) {
             self.forget_oldest();
@@ -311,7 +310,7 @@ mod tests {
         let mut viewers = approved([1]);
         meet(&mut viewers, [2]);
         viewers.approve(peer(2));
-        // Its next connection.
+        // A reconnect.
         viewers.connected(peer(2));
         assert_eq!(places(&viewers), [1, 2]);
         for reloaded in [1, 2] {
@@ -325,7 +324,7 @@ mod tests {
         viewers.joined(at(81), peer(2));
         viewers.connected(peer(2));
         assert_eq!(viewers.state(peer(2)), Some(Waiting));
-        // It left twice: the first time says nothing of the second.
+        // It left twice: the first absence's end must not forget the second.
         viewers.left(at(90), peer(1));
         viewers.joined(at(100), peer(1));
         viewers.left(at(140), peer(1));
@@ -361,7 +360,7 @@ mod tests {
         viewers.set_audience(Audience::Everyone, true);
         assert_eq!(places(&viewers), [1, 2, 10, 11, 12, 13, 14, 15]);
         assert_eq!(viewers.state(peer(16)), Some(Crowded));
-        // Nor while one of them reconnects.
+        // A reconnect takes none either.
         viewers.connected(peer(1));
         assert_eq!(places(&viewers)[..2], [1, 2]);
     }
@@ -376,12 +375,12 @@ mod tests {
         viewers.approve(peer(1));
         viewers.approve(peer(2));
         assert_eq!(places(&viewers), [10, 11, 12, 13, 14, 15, 1, 2]);
-        // And nobody takes it from them.
+        // No other member takes them back.
         for number in 10..19 {
             viewers.approve(peer(number));
         }
         assert_eq!(places(&viewers), [10, 11, 12, 13, 14, 15, 1, 2]);
-        // A place that becomes free goes to an approved one first.
+        // A freed place goes to an approved member first.
         meet(&mut viewers, [3]);
         let (first, next) = (peer(10), peer(16));
         assert_eq!(viewers.state(next), Some(Crowded));

@@ -21,10 +21,10 @@ use crate::wire::{self, Body, Frame, WireError};
 /// fast link busy while the disk is, and little to hold.
 const WINDOW: u64 = 4 * 1024 * 1024;
 
-/// Of all files of one sender together, until each has no more than [`LEAST_WINDOW`].
+/// At most this much for all files of one sender together, as long as each has more than [`LEAST_WINDOW`].
 const WINDOWS: u64 = 4 * WINDOW;
 
-/// What the receiver always lets a file's sender be ahead.
+/// The receiver always lets a file's sender be this far ahead.
 const LEAST_WINDOW: u64 = 256 * 1024;
 
 /// It grants more when so much of that is used up.
@@ -39,8 +39,8 @@ const WRITE_BYTES: usize = 512 * 1024;
 /// A peer may have so many files under way with this side, those that are only offered included.
 const MAX_MOVING: usize = 64;
 
-/// So many of one peer's that are over are remembered for the application, and so many of all peers'; the oldest are
-/// forgotten. Not those whose file was received: that is kept until the application forgets it.
+/// At most this many finished transfers are remembered for each peer, and for all peers; the oldest are evicted.
+/// Transfers with a received file stay until the application forgets them.
 const MAX_OVER_PER_PEER: usize = 64;
 const MAX_OVER: usize = 512;
 
@@ -101,7 +101,7 @@ impl Moving {
         }
     }
 
-    /// How much of a file that is received the sender may send that is not stored yet.
+    /// Returns the bytes of credit that the sender has and that are not stored yet.
     pub(super) fn granted_bytes(&self) -> u64 {
         match &self.end {
             End::Sender(_) => 0,
@@ -281,7 +281,7 @@ impl RoomCore {
     /// Takes a transfer that is over off the list, and lets go of its file.
     pub fn forget(&mut self, id: TransferId) {
         self.assert_drained();
-        // Files that were not received were let go when their transfer ended.
+        // The files of failed transfers were dropped when the transfers ended.
         if self.over.remove(&id).is_some_and(|transfer| is_kept(&transfer)) {
             self.out.push_back(Output::DropFile { transfer: id });
         }
@@ -337,7 +337,7 @@ impl RoomCore {
         self.forget_oldest(MAX_OVER, |_| true);
     }
 
-    /// Forgets the oldest transfer that is over and has no file, if there are more of these than that.
+    /// Evicts the oldest finished transfer without a file, if there are more than `most`.
     fn forget_oldest(&mut self, most: usize, of: impl Fn(&Transfer) -> bool) {
         let mut bare = self.over.values().filter(|transfer| !is_kept(transfer) && of(transfer));
         let oldest = bare.next().map(|transfer| transfer.id);
@@ -610,7 +610,7 @@ impl RoomCore {
     }
 }
 
-/// Whether a transfer that is over has a file that the person may save.
+/// Whether a finished transfer has a file that the person may save.
 fn is_kept(transfer: &Transfer) -> bool {
     !transfer.outgoing && transfer.state == TransferState::Done
 }

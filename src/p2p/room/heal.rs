@@ -315,7 +315,7 @@ impl RoomCore {
         }
     }
 
-    /// A connection has ended by itself.
+    /// Handles a connection that ended by itself.
     pub(super) fn link_closed(&mut self, now: Time, id: PeerId) {
         if self.peers.get(&id).is_some_and(Peer::is_open) {
             self.link_lost(now, id, LinkChange::Lost);
@@ -393,7 +393,8 @@ impl RoomCore {
                 _ => LinkChange::Protocol,
             },
         );
-        // A page of another version may yet be reloaded. One that broke the rules is sent nothing that waits for it.
+        // A page of another version may be reloaded, so its messages wait. Those for a peer that broke the protocol are
+        // dropped.
         let broke = !matches!(reason, DisconnectReason::Version | DisconnectReason::Lanes);
         let given_up = self.peers.get_mut(&id).filter(|_| broke).map_or(0, |peer| peer.session.abandon());
         if given_up > 0 {

@@ -63,7 +63,7 @@ pub enum Input {
         /// What.
         event: FileEvent,
     },
-    /// There is time to handle a part of what peers have sent ([`RoomCore::has_work`]).
+    /// There is time to handle some of the received frames ([`RoomCore::has_work`]).
     Work,
     /// The time [`RoomCore::next_wakeup`] named has come.
     Timeout,
@@ -85,7 +85,7 @@ pub enum LinkEvent {
         /// The largest message the other side takes (`RTCSctpTransport.maxMessageSize`), in bytes.
         max_message: usize,
     },
-    /// A frame came. It waits until [`Input::Work`] has its turn come.
+    /// A frame arrived. It waits until [`Input::Work`] handles it.
     Frame {
         /// On which lane.
         lane: Lane,

@@ -76,7 +76,7 @@ pub(super) struct Peer {
     starts: u32,
     /// Offers over its open link.
     renewals: u32,
-    /// Files that this side offered, and the peer.
+    /// Files offered by this side, and by the peer.
     files_offered: u32,
     files_heard: u32,
     starts_since: Time,
@@ -86,7 +86,7 @@ pub(super) struct Peer {
     /// made a description.
     pub(super) gathering: Option<u32>,
     gathered: Option<u32>,
-    /// What it makes this side hold, in bytes: see [`super::MAX_INCOMING_BYTES`].
+    /// Bytes that the peer makes this side hold: see [`super::MAX_INCOMING_BYTES`].
     pub(super) incoming: usize,
     /// Why the last frame that ended the link was refused.
     pub(super) fault: Option<WireError>,
@@ -216,22 +216,22 @@ impl Peer {
         self.renewals <= MAX_OFFERS
     }
 
-    /// Takes note of a file that is about to be offered; false if there are too many.
+    /// Counts a file about to be offered; `false` if there are too many.
     pub(super) fn may_offer_file(&mut self, now: Time) -> bool {
         self.count_anew(now);
         self.files_offered += 1;
         self.files_offered <= MAX_FILE_OFFERS
     }
 
-    /// Takes note of a file that the peer offers; false if no converge peer offers so many. The two sides don't begin to count
-    /// at the same moment.
+    /// Counts a file offered by the peer; `false` if no converge peer offers so many. The windows of the two sides
+    /// don't begin together.
     pub(super) fn may_hear_of_file(&mut self, now: Time) -> bool {
         self.count_anew(now);
         self.files_heard += 1;
         self.files_heard <= 2 * MAX_FILE_OFFERS
     }
 
-    /// How much the peer may send of its files, but for one, that is not stored yet.
+    /// Returns the bytes of credit that the peer's other files have and that are not stored yet.
     pub(super) fn granted_bytes(&self, but: TransferId) -> u64 {
         self.moving.iter().filter(|moving| moving.info.id != but).map(Moving::granted_bytes).sum()
     }
@@ -549,7 +549,7 @@ impl RoomCore {
                 if late && !peer.farewell {
                     peer.evict_at = Some(now + timings.probe);
                 } else if peer.link.as_ref().is_some_and(|link| !link.backlog.is_empty()) {
-                    // What it sent before it left is handled first.
+                    // Frames sent before it left are handled first.
                     peer.evict_at = Some(now + FAREWELL);
                 } else {
                     let reason = if peer.farewell { DisconnectReason::Left } else { DisconnectReason::Lost };
@@ -569,7 +569,7 @@ impl RoomCore {
                 self.emit(Event::Stalled { peer: id });
             }
             let Some(peer) = self.peers.get_mut(&id) else { continue };
-            // Its link answers pings, so it is not the network: others would wait for it without end.
+            // The link answers pings, so the network works: senders would wait for this peer without end.
             if peer.session.stalled && peer.is_open() && peer.session.holds_up() {
                 self.refuse(now, id, WireError::Stalled);
                 continue;

@@ -197,8 +197,7 @@ impl RoomCore {
                 }
             }
             ServerMessage::Signal { from, incarnation, seq, data } => {
-                // A member may signal before the server's word of its coming arrives, and instead of that: whatever it
-                // sends, it has joined.
+                // A member may signal before its `joined` arrives, or instead of it: any signal proves that it joined.
                 self.meet(now, Member { id: from, incarnation, seq });
                 let Ok(negotiation) = serde_json::from_str::<Negotiation>(data.get()) else { return };
                 if self.peers.get(&from).is_some_and(|peer| peer.incarnation == incarnation) {
@@ -233,7 +232,7 @@ impl RoomCore {
     fn server_error(&mut self, now: Time, code: ErrorCode, message: String, peer: Option<PeerId>) {
         match (code, peer) {
             (ErrorCode::UnknownPeer, Some(peer)) => return self.unlist(now, peer),
-            // The attempt runs into its deadline, as when a signal is lost on the way, and is made again.
+            // The attempt times out, as after a lost signal, and is repeated.
             (ErrorCode::Congested, _) => return,
             (ErrorCode::RoomFull, _) => self.close(CloseReason::RoomFull),
             (ErrorCode::Replaced | ErrorCode::Stale, _) => self.close(CloseReason::Replaced),

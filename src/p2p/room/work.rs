@@ -1,4 +1,4 @@
-//! What peers have sent: taken in as it comes, and handled in turn as the driver finds time.
+//! Queues frames on arrival, and handles them in turn as the driver finds time.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::report::LinkChange;
 use crate::timer::Time;
 use crate::wire::WireError;
 
-/// What all peers together make this side hold takes at most this many bytes: frames that were not handled yet, and messages
-/// of which parts are to come. Beyond it the link of the peer that holds the most is closed.
+/// At most this many bytes are held for all peers together: unhandled frames and incomplete messages. Beyond it, the
+/// link of the peer with the most is closed.
 pub const MAX_INCOMING_BYTES: usize = 128 * 1024 * 1024;
 
-/// The same of one peer: the credit of two lanes in full, and that of its files.
+/// At most this many bytes are held for one peer: the full credit of two lanes, and that of its files.
 pub const MAX_INCOMING_BYTES_PER_PEER: usize = MAX_INCOMING_BYTES / 2;
 
-/// A link is served for this long before it is another's turn, if others wait.
+/// A link is served for this long before the next link with waiting frames.
 const TURN: Duration = Duration::from_millis(1);
 
-/// At most so many steps of a turn, whatever the clock shows: some browsers round it to whole milliseconds.
+/// A turn takes at most this many steps, because some browsers round the clock to whole milliseconds.
 const TURN_STEPS: u32 = 16;
 
-/// Whose turn it is.
+/// The link being served.
 #[derive(Debug)]
 pub(super) struct Turn {
     link: LinkId,
@@ -34,13 +34,13 @@ pub(super) struct Turn {
 }
 
 impl RoomCore {
-    /// Whether something that peers have sent waits to be handled. The driver passes in [`Input::Work`](super::Input::Work)
-    /// as long as that is so and it finds time: a step at a time, each followed by a drain.
+    /// Returns whether received frames wait to be handled. While they do and there is time, the driver passes in
+    /// [`Input::Work`](super::Input::Work), one step at a time, and drains after each.
     pub fn has_work(&self) -> bool {
         !self.turns.is_empty()
     }
 
-    /// A frame has come. It is noted that the peer lives; the rest waits its turn.
+    /// Records that the peer is alive, and queues the frame.
     pub(super) fn arrived(&mut self, now: Time, id: PeerId, lane: Lane, bytes: Vec<u8>) {
         if lane == Lane::RELIABLE {
             // The other side's first frame may overtake this side's own event that the channels are open.
@@ -72,14 +72,13 @@ impl RoomCore {
         }
     }
 
-    /// The connection is closed, which is handled after what came on it.
+    /// Queues the end of the connection behind waiting frames; `false` if none wait.
     pub(super) fn closed_behind(&mut self, id: PeerId) -> bool {
         let link = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut());
         let waiting = link.filter(|link| !link.backlog.is_empty());
         waiting.map(|link| link.backlog.close()).is_some()
     }
 
-    /// Handles a step of what waits.
     pub(super) fn work(&mut self, now: Time) {
         let Some(link) = self.next_turn(now) else { return };
         let id = self.links.get(&link).copied();
@@ -99,7 +98,7 @@ impl RoomCore {
         self.recount(now, id);
     }
 
-    /// The link whose turn it is: the first of those that wait, until it has had its time.
+    /// Returns the first link in the queue, until its turn is over.
     fn next_turn(&mut self, now: Time) -> Option<LinkId> {
         let first = *self.turns.front()?;
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.link == first) {
@@ -114,7 +113,7 @@ impl RoomCore {
         Some(link)
     }
 
-    /// Counts what a peer makes this side hold, and closes the link that holds too much.
+    /// Updates the bytes held for a peer, and closes the link that exceeds a bound.
     fn recount(&mut self, now: Time, id: PeerId) {
         self.count(id);
         let of_one = self.peers.get(&id).is_some_and(|peer| peer.incoming > MAX_INCOMING_BYTES_PER_PEER);
@@ -138,12 +137,10 @@ impl RoomCore {
         peer.incoming = held;
     }
 
-    /// What came on a link that has ended is handled no more.
     pub(super) fn drop_waiting(&mut self, link: LinkId) {
         self.turns.retain(|waiting| *waiting != link);
     }
 
-    /// Closes a link because of what came on it.
     pub(super) fn refuse(&mut self, now: Time, id: PeerId, fault: WireError) {
         let reason = match &fault {
             WireError::Version { .. } => DisconnectReason::Version,

@@ -70,7 +70,7 @@ pub struct Weather {
     pub disk: Duration,
     /// How much of files a page stores in a second; as much as arrives, where there is none.
     pub stored_per_second: Option<u64>,
-    /// How long a page takes for a step of what peers have sent ([`Input::Work`]).
+    /// How long a page takes for one [`Input::Work`].
     pub step: Duration,
 }
 
@@ -153,7 +153,7 @@ struct Node {
     links: BTreeMap<LinkId, u64>,
     connections: u64,
     wake: u64,
-    /// It handles a step of what peers have sent, or is about to.
+    /// A step of received frames is in progress or scheduled.
     works: bool,
     asleep: Option<Asleep>,
     events: Vec<Event>,

@@ -71,7 +71,7 @@ pub(super) enum Happening {
         node: NodeId,
         life: u64,
     },
-    /// A page has finished a step of what peers have sent.
+    /// A page has finished a step of received frames.
     Work {
         node: NodeId,
         life: u64,

@@ -356,8 +356,8 @@ async fn a_change_of_network_restarts_ice_and_loses_nothing() {
             assert_eq!(hears.next().await.unwrap().unwrap().value, round * 20 + number);
         }
     }
-    // The browser reports a change, and the network stays the same. The count is read right after the call: a restart
-    // owed to the changes before could still arrive later, and would be counted here.
+    // The browser reports a change, but the network stays the same. The count is read right after the call: a restart
+    // owed to the earlier changes could still arrive later.
     let before = restarts(&ada, ben_id) + restarts(&ben, ada_id);
     change_network("cellular");
     assert_eq!(restarts(&ada, ben_id) + restarts(&ben, ada_id), before);

@@ -97,7 +97,7 @@ async fn reading_a_peer_that_has_just_left_never_panics() {
 
     ben.cleanup();
     until(|| peers.get_untracked().is_empty()).await;
-    // What follows from it does so with the next frame.
+    // Its effects follow with the next frame.
     until(|| row.1.get_untracked().is_none() && state.get_untracked() == PeerState::Unreachable).await;
     assert!(events.load(Ordering::Relaxed) > 0);
 
@@ -186,7 +186,7 @@ async fn a_slot_ends_with_its_last_user() {
 }
 
 #[wasm_bindgen_test]
-async fn a_flood_runs_what_shows_it_once_a_frame() {
+async fn a_flood_runs_effects_once_a_frame() {
     server::start();
     const MESSAGES: usize = 1000;
     let (ada, (room, chat, runs)) = component(|| {

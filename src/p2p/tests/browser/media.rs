@@ -47,7 +47,7 @@ export function hears(element) { return element.srcObject?.getAudioTracks().some
 export function is_running(stream) { return stream.getTracks().every((track) => track.readyState === 'live'); }
 // Of the newest connection: how many media descriptions it has.
 export function transceivers() { return Math.max(0, ...window.made_connections().map((c) => c.getTransceivers().length)); }
-// How many media descriptions so many of the newest connections have, at most.
+// The most media descriptions that any of the newest connections has.
 export function newest_transceivers(connections) {
   return Math.max(...window.made_connections().slice(-connections).map((c) => c.getTransceivers().length));
 }
@@ -131,7 +131,7 @@ async fn a_newcomer_gets_no_track_until_it_is_approved() {
     until(|| connected(&cleo) == 2).await;
     let id = cleo.id().unwrap();
     until(|| ada.viewer(id) == Some(ViewerState::Waiting)).await;
-    // Announced, and not sent: another stream is negotiated with Ben meanwhile, and nothing on any link of hers.
+    // Cleo gets only the announcement: another stream, negotiated with Ben meanwhile, adds nothing to any link of hers.
     until(|| cleo.streams(ada.id().unwrap()).iter().any(|stream| stream.limited && !stream.live)).await;
     let second = ada.publish(picture(32)).await.unwrap();
     until(|| ben.streams(ada.id().unwrap()).iter().filter(|stream| stream.live).count() == 2).await;
@@ -177,7 +177,7 @@ async fn where_eight_tabs_came_first_an_approved_member_gets_the_place_of_one() 
     until(|| tabs.iter().filter(|tab| live(tab)).count() == MAX_VIEWERS - 1).await;
     let states = ada.viewers().into_iter().filter(|(_, state)| *state == ViewerState::Viewing);
     assert_eq!(states.count(), MAX_VIEWERS);
-    // Another that joins takes nothing from anybody.
+    // Another member that joins takes no place.
     let late = join(20);
     until(|| connected(&late) > MAX_VIEWERS).await;
     assert_eq!(ada.viewer(late.id().unwrap()), Some(ViewerState::Crowded));

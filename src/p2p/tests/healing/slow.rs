@@ -76,7 +76,8 @@ fn who_does_not_wait_is_refused_and_what_was_accepted_arrives() {
     assert!(sim.core(a).held_bytes() <= AT_REST);
 }
 
-/// What a page has no time for waits at the sender: nothing is lost, nobody is closed, and the others are heard meanwhile.
+/// Back-pressure: frames that a page has no time for wait at the sender. Nothing is lost, no link is closed, and the
+/// others are still served.
 #[test]
 fn a_page_that_handles_slowly_slows_its_senders_and_loses_nothing() {
     for seed in 0..3 {

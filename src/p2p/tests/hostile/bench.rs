@@ -22,7 +22,7 @@ pub(crate) struct Bench {
     pub(crate) files: Vec<TransferId>,
     pub(crate) reads: usize,
     pub(crate) peak: usize,
-    /// The page finds no time to handle what comes.
+    /// The page has no time to handle frames.
     pub(crate) busy: bool,
 }
 
@@ -144,7 +144,7 @@ impl Bench {
         self.work();
     }
 
-    /// Handles what has come, unless the page is busy.
+    /// Handles waiting frames, unless the page is busy.
     pub(crate) fn work(&mut self) {
         while !self.busy && self.core.has_work() {
             self.core.handle(self.now, Input::Work);
@@ -215,7 +215,7 @@ impl Bench {
         }
     }
 
-    /// One of the others acknowledges all messages that it was sent on lane 0.
+    /// Has one of the others acknowledge all messages sent to it on lane 0.
     pub(crate) fn acknowledge(&mut self, evil: bool) {
         let id = self.remote(evil).identity.id();
         let link = self.remote(evil).link.unwrap();

@@ -285,7 +285,7 @@ fn a_file_that_gives_more_or_less_than_was_asked_for_fails() {
 fn a_member_is_seen_whatever_it_signals_and_however_short_its_visit_is() {
     let mut b = Bench::new();
     let [lurker, visitor] = [8, 9].map(|secret| Identity::from_secret(&[secret; 32], 1).id());
-    // The server takes a signal for an introduction, and sends no `joined` after it.
+    // The server counts a signal as the introduction, and sends no `joined` after it.
     let data = RawValue::from_string("1".to_owned()).unwrap();
     b.input(server_says(&ServerMessage::Signal { from: lurker, incarnation: 1, seq: 9, data }));
     assert!(matches!(b.events[..], [Event::PeerJoined { peer }] if peer == lurker), "{:?}", b.events);

@@ -140,8 +140,7 @@ fn bombs_and_floods() {
     run(attacks, Bench::new);
 }
 
-/// An announcement takes nothing from the others: what has come of a message counts, and the peer that has sent the most of
-/// what is not whole is the one whose link is closed.
+/// Announced bytes don't count, received ones do. The link of the peer with the most incomplete bytes is closed.
 #[test]
 fn more_than_the_page_can_hold_closes_the_link_that_makes_it_hold_the_most() {
     let mut bench = Bench::with_lanes(vec![Delivery::Reliable; 4]);
@@ -154,7 +153,7 @@ fn more_than_the_page_can_hold_closes_the_link_that_makes_it_hold_the_most() {
     }
     assert_eq!(bench.reason(), None, "nothing has come yet");
     let part = [&[MORE][..], &vec![0; 65_535]].concat();
-    // The friend's message is under way too.
+    // A message of the friend's is in flight too.
     for _ in 0..16 {
         bench.feed(false, Lane::BULK, part.clone());
     }
@@ -177,7 +176,7 @@ fn more_than_the_page_can_hold_closes_the_link_that_makes_it_hold_the_most() {
     assert_eq!(bench.core.peers().into_iter().find(|(id, _)| *id == friend).unwrap().1, PeerState::Connected);
 }
 
-/// Two members announce the longest messages on all lanes and send nothing more: the honest ones still send theirs.
+/// Two members announce the longest messages on all lanes and send nothing more; honest members' messages still arrive.
 #[test]
 fn announced_messages_that_never_come_stop_nobody_else_s() {
     let mut bench = Bench::new();
@@ -192,7 +191,7 @@ fn announced_messages_that_never_come_stop_nobody_else_s() {
     }
     assert_eq!(bench.messages(), 1);
     bench.friend_is_well("announcements");
-    // What never comes is given up.
+    // The parts never come, so the link is closed.
     bench.keep_alive(Timings::default().stall + Duration::from_secs(1));
     assert_eq!(bench.reason(), Some(DisconnectReason::Overload));
     bench.friend_is_well("announcements");
@@ -208,7 +207,8 @@ fn postcard_length(mut length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Replies wait beside what the application sends, and a member that acknowledges nothing is dropped in the end.
+/// Replies wait beside the application's messages, and a member that acknowledges nothing has its link closed in the
+/// end.
 #[test]
 fn a_member_that_acknowledges_nothing_stops_nobody_s_messages() {
     let mut bench = Bench::new();
@@ -220,7 +220,7 @@ fn a_member_that_acknowledges_nothing_stops_nobody_s_messages() {
     let sent = bench.core.broadcast(now, Lane::RELIABLE, "chat", &text("all of you")).unwrap();
     bench.drain();
     assert_eq!(sent.missed, [], "replies take no room of the application's");
-    // Until its queue is full of the application's messages: then the others get them all the same.
+    // Its queue fills with the application's messages; the others still get them.
     let missed = loop {
         let sent = bench.core.broadcast(now, Lane::RELIABLE, "chat", &text("all of you")).unwrap();
         bench.drain();
@@ -239,7 +239,7 @@ fn a_member_that_acknowledges_nothing_stops_nobody_s_messages() {
     bench.friend_is_well("silence");
 }
 
-/// Little waits for it, so its link stays; a sender that waits until all have room still goes on.
+/// Little waits for the member, so its link stays; a sender that waits for all members continues.
 #[test]
 fn a_member_that_acknowledges_nothing_makes_no_sender_wait_once_it_has_stalled() {
     let mut bench = Bench::new();
@@ -252,7 +252,7 @@ fn a_member_that_acknowledges_nothing_makes_no_sender_wait_once_it_has_stalled()
     assert_eq!((bench.core.room_for(None, Lane::RELIABLE), reason), (Ok(true), None));
 }
 
-/// A page that is busy handles nothing for a while: the peer may send as much as its credit allows, and no more.
+/// A busy page handles nothing for a while: the peer may send as much as its credit allows, and no more.
 #[test]
 fn a_peer_that_ignores_its_credit_is_closed_and_one_that_keeps_to_it_is_not() {
     let message = Body::Message { channel: "chat", direct: false, value: value(b"x") }.encode().unwrap();
@@ -276,7 +276,7 @@ fn a_peer_that_ignores_its_credit_is_closed_and_one_that_keeps_to_it_is_not() {
     bench.friend_is_well("ignored credit");
 }
 
-/// However much one has sent, the other's message is not behind all of it.
+/// One peer's long backlog doesn't delay another's message.
 #[test]
 fn links_are_served_in_turn() {
     let mut bench = Bench::new();
@@ -296,7 +296,7 @@ fn links_are_served_in_turn() {
         bench.drain();
     }
     assert_eq!(heard(&bench), 2);
-    // And where handling takes long, after a thousandth of a second.
+    // Slow handling ends a turn after a millisecond.
     let mut bench = Bench::new();
     bench.busy = true;
     for _ in 0..100 {
@@ -312,7 +312,7 @@ fn links_are_served_in_turn() {
     assert!(bench.friend.frames.iter().any(|(_, frame)| Frame::decode(frame) == Ok(Frame::Pong(7))));
 }
 
-/// What was sent before the connection closed is handled before that is.
+/// Frames sent before the connection closed are handled before the close.
 #[test]
 fn a_connection_that_closes_behind_its_messages_loses_none() {
     let mut bench = Bench::new();
@@ -332,7 +332,6 @@ fn a_connection_that_closes_behind_its_messages_loses_none() {
 #[test]
 fn files_that_are_offered_and_withdrawn_push_out_no_file_that_was_received() {
     let mut bench = Bench::new();
-    // The friend's file arrives whole.
     let offer = Body::Offer { transfer: 1, name: "kept.txt", mime: "", size: 1 }.encode().unwrap();
     bench.feed(false, Lane::RELIABLE, offer);
     let kept = bench.core.transfers().last().unwrap().id;
@@ -353,7 +352,7 @@ fn files_that_are_offered_and_withdrawn_push_out_no_file_that_was_received() {
     let forgotten = bench.events.iter().filter(|event| matches!(event, Event::TransferForgotten { .. })).count();
     assert_eq!(forgotten, 300 - 64);
     assert_eq!(bench.reason(), None);
-    // An application that offers files so fast is none of converge's.
+    // No converge application offers files this fast.
     for transfer in 300..600 {
         bench.body(&Body::Offer { transfer, name: "a", mime: "", size: 1 });
         bench.body(&Body::Stop { transfer, offered: true, failed: false });
@@ -388,7 +387,7 @@ fn a_sender_keeps_to_the_number_of_files_that_a_peer_takes() {
 }
 
 #[test]
-fn candidates_that_no_browser_has_are_not_tried_and_more_than_any_has_close_the_link() {
+fn implausible_candidates_are_not_tried_and_too_many_close_the_link() {
     let mut bench = Bench::new();
     let attempt = bench.evil.attempt;
     let says = |bench: &mut Bench, line: &str| {

@@ -19,17 +19,18 @@
 //! of it only after [`Settings::introduce`], and only those it has not signalled by then. Who has left is told at once
 //! after a quiet time, and else together with what happens within [`Settings::tick`].
 //!
-//! Members that join and leave before the others were notified of them are announced all the same, by a `joined` and
-//! then a `left`: nobody looks into a room unseen.
+//! Members that join and leave before the others were notified are still announced, by a `joined` and then a `left`: no
+//! visit stays unseen.
 //!
 //! # Coming back
 //! A member whose socket ends without a word keeps its seat for [`Settings::grace`]. It is not named to newcomers
 //! meanwhile, and can't be reached. If the same life of it comes back, nobody is told that anything had happened;
 //! else it is said to be lost once the time is over.
 //!
-//! Seats of absent members don't keep newcomers out of a full topic for long: a newcomer takes the seat of a member that
-//! was there for less than the grace period before its socket ended, and of the others all but a quarter of
-//! [`Limits::max_topic_members`] can be taken too. The absent member is then lost at once.
+//! Seats of absent members don't keep newcomers out of a full topic for long. A newcomer takes the seat of a member
+//! that was present for less than the grace period before its socket ended. Without such a member, it takes any absent
+//! member's seat, while those hold more than a quarter of [`Limits::max_topic_members`]. The absent member is then lost
+//! at once.
 
 mod rooms;
 mod session;
@@ -51,12 +52,12 @@ use crate::protocol::{
 /// Names a connection between the hub and its driver. The driver chooses it and never uses one twice.
 pub type ConnId = u64;
 
-/// Absent members keep at most one in this many of a full topic's seats from newcomers: enough for a group whose network
-/// fails for a moment, too few to close a room with.
+/// Absent members keep at most one in this many of a full topic's seats from newcomers: enough for a group with a short
+/// network failure, too few to close a room.
 const KEPT_SEATS: usize = 4;
 
-/// The most members that one `joined` or `left` names: with some 110 bytes for each it fits into the frames that clients
-/// are made for, as the largest `welcome` does.
+/// At most this many members are named in one `joined` or `left`. At some 110 bytes each they fit into clients' frames,
+/// as the largest `welcome` does.
 const MAX_NAMED: usize = 500;
 
 /// What a hub allows and hands out.
@@ -72,8 +73,8 @@ pub struct Settings {
     /// How long newcomers have to introduce themselves by a signal. Default 500 ms, which a slow phone takes to make its
     /// offers and send them; 0 tells of each at once.
     pub introduce: Duration,
-    /// How long a member may be away before it is said to be lost. Default 5 s; 0 says so at once. In a full topic some
-    /// are lost earlier, to make room for newcomers.
+    /// How long a member may be away before it is lost. Default 5 s; at 0 it is lost at once. In a full topic some are
+    /// lost earlier, to make room for newcomers.
     pub grace: Duration,
 }
 
@@ -125,7 +126,7 @@ pub enum Input<'a> {
         /// On which connection.
         conn: ConnId,
     },
-    /// The driver dropped a signal, for its sender has too much waiting for the receiver already.
+    /// The driver dropped a signal, because the sender's share of the receiver's queue is full.
     Congested {
         /// The sender's connection, which is notified ([`ErrorCode::Congested`]).
         conn: ConnId,
@@ -166,8 +167,8 @@ pub enum Output {
         conn: ConnId,
         /// The frame; shared by all who get it.
         frame: Arc<str>,
-        /// The connection whose signal this is, so that the driver can hold each sender to a share of what may wait for a
-        /// receiver. None for what the server itself says.
+        /// The connection that sent the signal, for the driver to limit each sender's share of a receiver's queue.
+        /// `None` for the server's own frames.
         from: Option<ConnId>,
     },
     /// Close the socket, once what was sent before has gone out.
@@ -181,14 +182,14 @@ pub enum Output {
     },
 }
 
-/// How a topic is occupied, as a peer that joins it would find it.
+/// How a topic is occupied, as seen by a peer that joins it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occupancy {
-    /// No other member is there.
+    /// No other member is present.
     Empty,
-    /// There are members.
+    /// Other members are present.
     Occupied,
-    /// The peer itself has a seat there: it returns.
+    /// The peer has a seat there: it returns.
     Returning,
 }
 
@@ -275,7 +276,7 @@ impl Hub {
         self.rooms.present()
     }
 
-    /// How a topic is occupied, for a driver with budgets that depend on it. Costs two look-ups.
+    /// Returns how a topic is occupied, for a driver with budgets that depend on it. Costs two look-ups.
     pub fn occupancy(&self, topic: &TopicHash, id: &PeerId) -> Occupancy {
         match self.rooms.topics.get(topic) {
             Some(topic) if topic.seat(id).is_some() => Occupancy::Returning,
@@ -418,7 +419,7 @@ impl Hub {
         self.tell(now, &join.topic, &audience, News::Joined(member));
     }
 
-    /// Sees that a topic has a seat for a newcomer: takes that of an absent member if it must. False if the topic is full.
+    /// Frees a seat for a newcomer if necessary, by evicting an absent member. Returns `false` if the topic is full.
     fn make_room(&mut self, now: Duration, topic: &TopicHash) -> bool {
         let most = self.settings.limits.max_topic_members as usize;
         if self.rooms.topics.get(topic).map_or(0, rooms::Topic::seats) < most {
@@ -560,7 +561,7 @@ impl Hub {
         for members in members.chunks(MAX_NAMED) {
             self.send_all(conns, &ServerMessage::Joined { members: members.to_vec() });
         }
-        // After they were said to have joined.
+        // After the `joined` that names them.
         self.send_left(conns, &visitors);
     }
 

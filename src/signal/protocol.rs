@@ -190,8 +190,8 @@ pub struct IceServer {
 
 /// What a server holds its clients to. Published in the challenge and at [`WELL_KNOWN_PATH`].
 ///
-/// Rates are token buckets: `…_burst` at once, refilled with `…_per_second` (or `…_per_minute`). Fields that a server doesn't state are
-/// taken to be the defaults.
+/// Rates are token buckets: `…_burst` at once, refilled with `…_per_second` (or `…_per_minute`). A missing field
+/// takes its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
@@ -209,7 +209,7 @@ pub struct Limits {
     pub frames_per_second: u32,
     /// Frames on one socket at once. Default 1,000.
     pub frame_burst: u32,
-    /// Bytes on one socket, the heads of its frames among them. Default 128 KiB a second.
+    /// Bytes on one socket, frame headers included. Default 128 KiB a second.
     pub bytes_per_second: u32,
     /// Bytes on one socket at once. Default 1 MiB.
     pub byte_burst: u32,
@@ -221,17 +221,16 @@ pub struct Limits {
     pub joins_per_second_per_topic: u32,
     /// Joins of one topic at once. Default 500.
     pub join_burst_per_topic: u32,
-    /// Joins of rooms in which nobody is, from one address. Default 6 a minute: such joins are how the names of rooms are
-    /// guessed. While an address is over this limit, it can't join any room as a newcomer, or refusals would tell the empty
-    /// rooms from the others.
+    /// Joins of empty rooms from one address. Default 6 a minute, because such joins guess room names. An address over
+    /// this limit can join no room as a newcomer: refusing only empty rooms would reveal the others.
     pub empty_joins_per_minute_per_ip: u32,
-    /// Joins of empty rooms from one address at once. Default 128, as many as it may have sockets: after a restart of the
-    /// server each of them may be the first of its room.
+    /// Joins of empty rooms from one address at once. Default 128, as many as its sockets: after a server restart, each
+    /// may be the first in its room.
     pub empty_join_burst_per_ip: u32,
     /// From the socket's opening to `hello`, in milliseconds. Default 10,000.
     pub hello_within_ms: u32,
-    /// What may wait for one socket to read it, in bytes. Default 256 KiB. Signals get half of it, which their senders
-    /// share; a signal beyond its sender's share is dropped ([`ErrorCode::Congested`]).
+    /// Bytes that may wait for one socket. Default 256 KiB. Signals get half of it, which their senders share; a signal
+    /// beyond its sender's share is dropped ([`ErrorCode::Congested`]).
     pub max_queued_bytes: u32,
 }
 
@@ -280,8 +279,7 @@ pub enum ErrorCode {
     RoomFull,
     /// The addressee is not in the sender's topic. The connection goes on.
     UnknownPeer,
-    /// The sender has as much waiting for this addressee to read as one sender may: the signal was dropped. The connection
-    /// goes on.
+    /// The sender's share of this addressee's queue is full: the signal was dropped. The connection goes on.
     Congested,
     /// The same id joined again elsewhere and took this socket's place. Closes; coming back would take it in turn.
     Replaced,

@@ -296,12 +296,12 @@ impl Shared {
         self.lock().hub.occupancy(topic, id)
     }
 
-    /// Lets a peer join. With `newcomer_from`, it is one from there, whose joins of empty rooms are counted.
+    /// Joins a peer. With `newcomer_from`, it is a newcomer from that source, whose joins of empty rooms are counted.
     ///
     /// # Errors
-    /// [`ErrorCode::TooManyJoins`].
+    /// Returns [`ErrorCode::TooManyJoins`] if the source is over that limit.
     fn join(&self, conn: ConnId, join: Join, newcomer_from: Option<Source>) -> Result<(), ErrorCode> {
-        // Under one lock, or the room might be another when it is joined.
+        // Under one lock, or the room's occupancy could change before the join.
         let mut state = self.lock();
         if let Some(source) = newcomer_from {
             let empty = state.hub.occupancy(&join.topic(), &join.id()) == Occupancy::Empty;
@@ -370,15 +370,15 @@ impl Connections {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.hub.handle(now, input);
         let mut refused = self.deliver();
-        // Dropping one that does not read notifies others, whose outboxes may overflow in turn. A dropped signal comes to
-        // one frame for its sender, and to no more signals.
+        // Closing a slow reader notifies others, whose outboxes may overflow in turn. A dropped signal causes one frame
+        // to its sender, and no more signals.
         while let Some(input) = refused.pop() {
             self.hub.handle(now, input);
             refused.extend(self.deliver());
         }
     }
 
-    /// Empties the hub's outputs into the outboxes; returns what to tell it of those that are full.
+    /// Empties the hub's outputs into the outboxes. Returns the inputs that report full ones.
     fn deliver(&mut self) -> Vec<Input<'static>> {
         let mut refused = Vec::new();
         while let Some(output) = self.hub.poll() {

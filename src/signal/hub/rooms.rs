@@ -30,10 +30,10 @@ pub(super) struct Seat {
     pub(super) missed: bool,
     /// What is said of each signal it sends; made with the first.
     pub(super) stamp: Option<Box<str>>,
-    /// When its member arrived, the last time.
+    /// When its member last arrived.
     since: Duration,
     acquaintances: Vec<SeatKey>,
-    /// Which of its topic's lists it is in; none before its member first arrives.
+    /// Its list in the topic; unset before its member first arrives.
     list: Option<List>,
     /// Its index in that list.
     place: u32,
@@ -42,11 +42,11 @@ pub(super) struct Seat {
 /// The lists of a topic's seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum List {
-    /// The member is there.
+    /// The member is present.
     Present,
-    /// It is away, and had been there for the whole of the grace period before.
+    /// The member is away, after the whole grace period or more in the topic.
     Settled,
-    /// It is away, and had been there for less.
+    /// The member is away, after less time in the topic.
     Fleeting,
 }
 
@@ -55,7 +55,7 @@ enum List {
 pub(super) enum News {
     Joined(Member),
     Left(Member, LeftReason),
-    /// It joined and left before anybody was notified of either.
+    /// The member joined and left before the others were notified.
     Visited(Member, LeftReason),
 }
 
@@ -70,7 +70,7 @@ impl News {
 #[derive(Debug, Default)]
 pub(super) struct Topic {
     seats: HashMap<PeerId, SeatKey>,
-    /// Each list in no order, to draw from.
+    /// Unordered, to draw from.
     present: Vec<SeatKey>,
     settled: Vec<SeatKey>,
     fleeting: Vec<SeatKey>,
@@ -174,7 +174,7 @@ impl Rooms {
         seat.stamp = None;
         seat.since = now;
         if let Some(topic) = self.topics.get_mut(&seat.topic) {
-            // Its welcome says how things are.
+            // Its welcome names the current members.
             topic.waiting.remove(&key);
         }
         if was_away {
@@ -183,8 +183,8 @@ impl Rooms {
         }
     }
 
-    /// A member is away from now on; its seat stays. Members that were there for less than `grace` are the first to lose
-    /// theirs when the topic is full.
+    /// Marks a member as away; its seat stays. Members that were present for less than `grace` lose theirs first when
+    /// the topic is full.
     pub(super) fn depart(&mut self, now: Duration, key: SeatKey, grace: Duration) {
         let Some(seat) = self.seats.get_mut(key as usize) else { return };
         if seat.conn.take().is_none() {
@@ -198,7 +198,7 @@ impl Rooms {
         self.move_to(key, Some(list));
     }
 
-    /// Moves a seat from the list that it is in to another, or to none.
+    /// Moves a seat to another list, or off all lists.
     fn move_to(&mut self, key: SeatKey, list: Option<List>) {
         let Some(seat) = self.seats.get_mut(key as usize) else { return };
         let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
@@ -217,9 +217,9 @@ impl Rooms {
         }
     }
 
-    /// The seat of an absent member that a newcomer to a full topic may take: of one that was there only fleetingly, or, if
-    /// more than `kept` of the others are away, of one of these. Drawn at random, so that somebody who fills a topic with
-    /// absent members mostly loses seats of its own.
+    /// Picks the seat of an absent member for a newcomer to a full topic: a fleeting one, or a settled one if more than
+    /// `kept` of those are away. Drawn at random, so that an attacker that fills a topic with absent members mostly
+    /// loses its own seats.
     pub(super) fn free_seat(&mut self, topic: &TopicHash, kept: usize) -> Option<SeatKey> {
         let topic = self.topics.get(topic)?;
         let settled = if topic.settled.len() > kept { topic.settled.as_slice() } else { &[] };
@@ -282,8 +282,8 @@ impl Rooms {
         self.seats.get(key as usize).map(|seat| seat.acquaintances.iter().copied()).into_iter().flatten()
     }
 
-    /// Puts news by for a member that is there. The later word on somebody takes the earlier one's place; but a `Left`
-    /// does not take away that somebody joined, else a short visit would be seen by nobody.
+    /// Queues news for a present member. Later news of a member replaces earlier news. But a `Left` keeps the `Joined`
+    /// before it, or no member would see a short visit.
     pub(super) fn put_by(&mut self, key: SeatKey, news: News) {
         let Some(seat) = self.seats.get(key as usize).filter(|seat| seat.conn.is_some()) else { return };
         let Some(topic) = self.topics.get_mut(&seat.topic) else { return };

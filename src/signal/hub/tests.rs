@@ -357,7 +357,7 @@ fn joins_and_drops_keep_nobody_out_of_a_room() {
     let mut bench = Bench::with(Settings { introduce: Duration::ZERO, tick: Duration::ZERO, ..Settings::default() });
     bench.hub.settings.limits.max_topic_members = 8;
     let (ada, _) = bench.enter(0, "x");
-    // Seven seats at a time, without a socket for any of them.
+    // Each takes one of seven seats, and keeps no socket.
     for n in 0..1000 {
         let (mallory, out) = bench.enter(1000 + n, "x");
         assert!(told(&out, mallory)[0].starts_with("welcome"), "{n}");
@@ -370,7 +370,7 @@ fn joins_and_drops_keep_nobody_out_of_a_room() {
         }
         assert!(bench.hub.rooms.seats() <= 8);
     }
-    // Those whose seats were taken were lost at once, and nothing is left of them.
+    // The evicted members were lost at once, and left no state.
     let out = bench.wait(6 * SECOND);
     assert!(told(&out, ada).iter().all(|told| told == "left Lost"));
     assert_eq!(bench.hub.rooms.seats(), 1);
@@ -419,7 +419,7 @@ fn a_driver_learns_how_a_topic_is_occupied() {
 }
 
 #[test]
-fn a_visit_is_told_of_however_short_it_is() {
+fn visits_are_announced_however_short() {
     for (introduce, tick) in [(500, 50), (500, 0), (0, 50), (0, 0)] {
         let [introduce, tick] = [introduce, tick].map(Duration::from_millis);
         for goodbye in [true, false] {
@@ -440,12 +440,12 @@ fn a_visit_is_told_of_however_short_it_is() {
 }
 
 #[test]
-fn of_many_visits_each_is_told_of_once() {
+fn each_of_many_visits_is_announced_once() {
     let mut bench = Bench::with(Settings::default());
     let (ada, _) = bench.enter(1, "x");
     let (ben, _) = bench.enter(2, "x");
     bench.wait(SECOND);
-    // Twice by the same, and once by more than fit into a frame.
+    // Each visitor twice, and more visitors than fit into a frame.
     let mut out = Vec::new();
     for n in (0..700).flat_map(|n| [1000 + n, 1000 + n]) {
         let (visitor, more) = bench.enter(n, "x");
@@ -488,7 +488,7 @@ fn a_sender_is_notified_of_a_signal_that_was_dropped() {
     let out = bench.input(Input::Congested { conn: ben.conn, receiver: ada });
     assert_eq!(told(&out, ben.conn), ["error Congested"]);
     assert!(matches!(&out[..], [Output::Send { frame, from: None, .. }] if frame.contains(&peer(1).to_string())));
-    // Either may have gone meanwhile.
+    // Either may have left meanwhile.
     bench.input(Input::Leave { conn: ada });
     assert_eq!(told(&bench.input(Input::Congested { conn: ben.conn, receiver: ada }), ben.conn), ["error Congested"]);
     bench.input(Input::Leave { conn: ben.conn });

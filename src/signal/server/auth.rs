@@ -54,8 +54,8 @@ pub struct Denied;
 /// What an [`Authorizer`] decides, once it has.
 pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 
-/// Decides who may join a room. Asked once for each join, after the limits of the peer's address, and before the joins of
-/// the room are counted: peers that are denied use none of these up. The time allowed for `hello` goes on meanwhile.
+/// Decides who may join a room. Asked once for each join, after the limits of the peer's address and before the joins
+/// of the room are counted: denied peers use up none of these. The time allowed for `hello` goes on meanwhile.
 ///
 /// Ready ones are [`Open`] and [`RoomTokens`]; any closure from a [`JoinRequest`] to a future is one too:
 ///
@@ -69,19 +69,19 @@ pub type Decision = Pin<Box<dyn Future<Output = Result<Grant, Denied>> + Send>>;
 /// # let _ = settings;
 /// ```
 pub trait Authorizer: Send + Sync + 'static {
-    /// Lets the peer in, or not. It has proved to hold the key behind its id.
+    /// Allows or denies a peer that has proved to hold the key behind its id.
     fn authorize(&self, request: JoinRequest) -> Decision;
 
-    /// Decides at once where that is cheap. Then strangers are denied before their signature is checked, which takes longer,
-    /// and the room's joins are counted before that, too. The peer has not proved its id yet. `None`, the default, has
-    /// [`Authorizer::authorize`] asked after the proof.
+    /// Decides at once where that is cheap, before the peer has proved its id. Strangers are then denied, and the
+    /// room's joins counted, before the costlier check of the signature. The default, `None`, asks
+    /// [`Authorizer::authorize`] after the proof.
     fn decide(&self, request: &JoinRequest) -> Option<Result<Grant, Denied>> {
         let _ = request;
         None
     }
 
-    /// Whether a grant shows that somebody told the peer of the room. Then joins of empty rooms are no guesses, and not
-    /// counted as such. Default: it does not.
+    /// Returns whether a grant proves that the peer was invited to the room. If so, its joins of empty rooms are not
+    /// counted as guesses. Default: `false`.
     fn vouches(&self) -> bool {
         false
     }
@@ -141,12 +141,12 @@ pub enum SecretError {
 /// | `room` | the topic's name, in any Unicode normalization form: it is normalized to NFC, as clients do |
 /// | `exp` | until when it may be used to join, in seconds since 1970 |
 /// | `nbf` | from when, optional |
-/// | `aud` | which server it is for: what the server's settings call its audience, or a list with that in it |
+/// | `aud` | the server that it is for: the audience in the server's settings, or a list that includes it |
 /// | `can` | a list: `join`; and `relay`, to be given TURN servers |
 /// | `sub` | optional: the one peer id that may use it |
 ///
-/// A token whose header has `crit` is denied: it names extensions that must be understood (RFC 7515 section 4.1.11), and
-/// none is.
+/// A token whose header has `crit` is denied: `crit` names extensions that must be understood (RFC 7515 section
+/// 4.1.11), and none is supported.
 ///
 /// Any JWT library makes them, and so does [`RoomTokens::mint`]. Two secrets are known, so that they can be changed: the
 /// first signs, the second is still accepted.
@@ -173,10 +173,10 @@ impl Audience {
     }
 }
 
-/// The header fields that matter beside the algorithm.
+/// The header fields that are checked beside the algorithm.
 #[derive(Debug, Clone, Deserialize)]
 struct Extensions {
-    /// Whether there is a field `crit`, whatever is in it.
+    /// Whether the field `crit` exists, whatever its value.
     #[serde(default, rename = "crit", deserialize_with = "is_present")]
     critical: bool,
 }
@@ -185,7 +185,7 @@ fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-/// The hash of a room's name as clients compute it: of its normal form C.
+/// Returns the hash of a room's name as clients compute it, from the name in NFC.
 fn topic_of(room: &str) -> TopicHash {
     blind_topic(&room.nfc().collect::<String>())
 }
@@ -315,7 +315,7 @@ mod tests {
         signed_with(algorithm, key, &json!({}), claims)
     }
 
-    /// The same with these fields in its header.
+    /// Signs a token with these header fields too.
     fn signed_with<A: Algorithm>(algorithm: &A, key: &A::SigningKey, header: &Value, claims: &Value) -> String {
         algorithm.token(&Header::new(header.clone()), &Claims::new(claims.clone()), key).unwrap()
     }
@@ -388,14 +388,14 @@ mod tests {
         let key = Hs256Key::new(SECRET);
         let claims = json!({ "aud": "meet.example", "room": "lobby", "can": ["join"], "exp": 1_000_060 });
         assert!(check(signed_with(&Hs256, &key, &json!({ "kid": "1", "x": 1 }), &claims)).is_some());
-        // `crit` must be a list of names; whatever else it is, a token that has it is not understood.
+        // `crit` must be a list of names, but a token with any other value is denied too.
         for crit in [json!(["exp"]), json!(["b64"]), json!([]), json!("exp"), Value::Null, json!({ "a": 1 })] {
             assert_eq!(check(signed_with(&Hs256, &key, &json!({ "crit": crit }), &claims)), None, "{crit}");
         }
     }
 
     #[test]
-    fn a_room_has_one_token_in_each_normalization_form() {
+    fn a_token_names_its_room_in_any_normalization_form() {
         let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
         let key = Hs256Key::new(SECRET);
         for room in [composed, decomposed] {

@@ -21,13 +21,13 @@ use crate::protocol::Limits;
 /// The most keys a table remembers. One that has been quiet long enough to have its whole burst back is forgotten.
 const MAX_KEYS: usize = 16_384;
 
-/// A member that returns from the same source has a budget of its own, which strangers can't use up: this often at once,
-/// and once in this time. Clients that lose their sockets come back after a wait that grows to half a minute.
+/// The budget of a member that returns from the same source, which strangers can't use up: a burst, then one per
+/// period. Clients that lose their sockets reconnect with a backoff of up to half a minute.
 const RETURNS: u32 = 16;
 const RETURN_EVERY: Duration = Duration::from_secs(2);
 
-/// When the joins of a topic are used up, each source still has this many of its own, and one more in this time. So
-/// newcomers get in while somebody with a few addresses joins without end.
+/// The joins that each source has of its own when the topic's are used up: a burst, then one per period. Newcomers can
+/// still join while an attacker with a few addresses joins without end.
 const OWN_JOINS: u32 = 8;
 const OWN_JOIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -63,8 +63,8 @@ pub(super) struct Place {
     source: Option<Source>,
 }
 
-/// The limits of one socket. Reads the operating system's clock, which keeps no state: governor's default is a calibrated
-/// clock of some fifty bytes, and each socket has two buckets.
+/// The limits of one socket. Reads the operating system's clock, which keeps no state: governor's default clock has
+/// some fifty bytes, and each socket has two buckets.
 pub(super) struct Rates<C: Clock = MonotonicClock> {
     frames: Bucket<C>,
     bytes: Bucket<C>,
@@ -79,12 +79,12 @@ pub(super) struct Keyed<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     swept: AtomicU64,
 }
 
-/// Buckets that can be overdrawn: what is charged is charged even if it is refused. Holds when each key will have paid.
+/// Buckets that can be overdrawn: a refused charge counts too. Holds when each key's debt is paid.
 ///
-/// A room is found to be empty only by looking, and the refusal of a guess would tell as much as its welcome. So a
-/// source is charged after the look, and while it owes more than its burst nobody looks for it again.
+/// Only a look-up shows that a room is empty, and refusing a guess would reveal as much as its welcome. A source is
+/// therefore charged after the look-up. While it owes more than its burst, its joins get no look-up.
 struct Debts<K> {
-    /// What one charge takes to be paid.
+    /// The time that pays for one charge.
     each: Duration,
     burst: Duration,
     table: Mutex<DebtTable<K>>,
@@ -92,7 +92,7 @@ struct Debts<K> {
 
 struct DebtTable<K> {
     paid_at: HashMap<K, Duration>,
-    /// The keys that found no place in the table share one.
+    /// Shared by the keys that found no place in the full table.
     others_paid_at: Duration,
     /// When the table was last swept, which takes time in proportion to its size.
     swept: Duration,
@@ -105,7 +105,8 @@ impl<K: Hash + Eq + Copy> Debts<K> {
         Self { each, burst: each.saturating_mul(burst.max(1)), table: Mutex::new(table) }
     }
 
-    /// Charges a key if `charged`. False if it owes too much, before or after. `now` is the time since some fixed moment.
+    /// Charges a key if `charged`. Returns `false` if it owes too much, before or after. `now` is the time since a
+    /// fixed moment.
     fn allow(&self, now: Duration, key: K, charged: bool) -> bool {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let DebtTable { paid_at, others_paid_at, swept } = &mut *table;
@@ -136,7 +137,7 @@ pub(super) fn quota(per_second: u32, burst: u32) -> Quota {
     Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
 }
 
-/// Once in this time, or so often at once.
+/// Allows one in this time, or this many at once.
 fn slow_quota(every: Duration, burst: u32) -> Quota {
     let once = Quota::with_period(every).unwrap_or(Quota::per_second(NonZeroU32::MIN));
     once.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
@@ -186,18 +187,19 @@ impl Limiter {
         self.joins_by_source.allow(source)
     }
 
-    /// A join of this topic from there.
+    /// Counts a join of this topic from a source.
     pub(super) fn allow_join_of(&self, topic: &TopicHash, source: Option<Source>) -> bool {
         self.joins_by_topic.allow(topic) || source.is_some_and(|source| self.own_joins.allow(&(*topic, source)))
     }
 
-    /// A join of a peer that has a seat in the topic. The peer need not have proved its id yet: who else claims it from
-    /// another source uses up another budget.
+    /// Counts a join of a peer with a seat in the topic. The peer's id may be unproved: a claim from another source
+    /// uses up another budget.
     pub(super) fn allow_return(&self, source: &Source, id: &PeerId) -> bool {
         self.returns.allow(&(*source, *id))
     }
 
-    /// A join of a peer that has no seat in the topic. `empty`: nobody is there. `now` as in [`Hub::handle`](crate::hub::Hub::handle).
+    /// Counts a join of a peer without a seat in the topic. `empty`: the topic has no members. `now` as in
+    /// [`Hub::handle`](crate::hub::Hub::handle).
     pub(super) fn allow_newcomer(&self, now: Duration, source: &Source, empty: bool) -> bool {
         self.empty_joins.allow(now, *source, empty)
     }
@@ -233,7 +235,7 @@ impl Places {
         Some(place)
     }
 
-    /// Whether a source has fewer connections than it may have.
+    /// Whether a source may have more connections.
     pub(super) fn allows(&self, source: Option<Source>) -> bool {
         source.is_none_or(|source| self.by_source().get(&source).is_none_or(|count| *count < self.most_per_source))
     }
@@ -284,7 +286,7 @@ impl<C: Clock + Clone> Rates<C> {
         self.frames.check().is_ok() && self.allow_bytes(bytes)
     }
 
-    /// Whether so many bytes may come that are no whole frame.
+    /// Whether this many bytes, short of a whole frame, are allowed.
     pub(super) fn allow_bytes(&self, bytes: usize) -> bool {
         let bytes = NonZeroU32::new(u32::try_from(bytes).unwrap_or(u32::MAX));
         bytes.is_none_or(|bytes| matches!(self.bytes.check_n(bytes), Ok(Ok(()))))
@@ -358,7 +360,7 @@ mod tests {
         assert_eq!((0..4).filter(|_| guesses.allow(SECOND, ada, true)).count(), 4, "four at once");
         assert!((0..1000).all(|_| guesses.allow(SECOND, ada, false)), "its burst is used up, but it owes nothing");
         assert!(guesses.allow(SECOND, ben, true), "another source");
-        // One more is refused, and from now on whatever is asked, so that refusals don't tell the rooms apart.
+        // One more is refused. From then on all are, so that refusals don't distinguish the rooms.
         assert!(!guesses.allow(SECOND, ada, true));
         assert!(!guesses.allow(SECOND, ada, false));
         assert!(!guesses.allow(10 * SECOND, ada, false), "a second before it has paid");
@@ -366,11 +368,11 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_guesses_without_end_learns_of_one_room_in_ten_seconds() {
+    fn guessing_without_end_reveals_one_room_in_ten_seconds() {
         for occupied in [0, 3, 50] {
             let guesses = Debts::new(6, 128);
             let mut learnt = 0;
-            // Ten a second, as many as joins are allowed, of which a few are of rooms with members.
+            // Ten a second, the allowed rate; a few are joins of rooms with members.
             for guess in 0..36_000_u64 {
                 let now = Duration::from_millis(guess * 100);
                 let before = guesses.allow(now, source(1), false);
@@ -387,12 +389,12 @@ mod tests {
         let guesses = Debts::new(6, 1);
         assert!(guesses.allow(SECOND, source(1), true));
         assert!((0..100).all(|_| !guesses.allow(SECOND, source(1), true)));
-        // What is refused without a look costs nothing.
+        // A refusal without a look-up costs nothing.
         assert!(guesses.allow(11 * SECOND, source(1), false));
     }
 
     #[test]
-    fn a_table_of_debts_is_bounded_and_forgets_who_has_paid() {
+    fn the_table_of_debts_is_bounded_and_forgets_paid_ones() {
         let guesses = Debts::new(60, 1);
         let allowed = (0..100_000).filter(|n| guesses.allow(SECOND, source(*n), true)).count();
         assert_eq!(allowed, MAX_KEYS + 1, "those in the table, and one of all the rest");
@@ -406,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_and_members_get_in_while_others_use_up_the_topic() {
+    fn newcomers_and_members_join_while_others_use_up_the_topic() {
         let limiter =
             Limiter::new(Limits { joins_per_second_per_topic: 1, join_burst_per_topic: 10, ..Limits::default() });
         let flooders: Vec<Source> = (0..8).map(source).collect();

@@ -35,41 +35,41 @@ use super::transport::Transport;
 /// How often the certificate's files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(10);
 
-/// How long to wait with accepting when the system has no file descriptors left, and no connection is idle.
+/// How long accepting pauses when the system has no file descriptors left, and no connection is idle.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// How often the log is told that connections can't be accepted.
+/// How often the log reports that connections can't be accepted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest request head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Requests at a time on one connection of HTTP/2. A page has some ten files; hyper's default is 200.
+/// Concurrent streams on one HTTP/2 connection. A page has some ten files; hyper's default is 200.
 const MAX_STREAMS: u32 = 16;
 
-/// What waits to be sent on one stream of HTTP/2, in bytes: one frame. hyper's default is 400 kB.
+/// The send buffer of one HTTP/2 stream, in bytes: one frame. hyper's default is 400 kB.
 const MAX_STREAM_SEND_BYTES: usize = 16 * 1024;
 
-/// What may come on one connection of HTTP/2, and on one of its streams, before it is read, in bytes: the protocol's own
-/// default, since requests have no bodies here. hyper's default is 1 MB.
+/// The flow-control window of an HTTP/2 connection, and of each of its streams, in bytes. It is the protocol's default,
+/// since requests have no bodies here; hyper's is 1 MB.
 const MAX_RECEIVE_BYTES: u32 = 65_535;
 
-/// A stream of HTTP/2 is reset if nothing has happened on it for this many times [`Listen::send_within`]. Streams share a
-/// connection, so one may have to wait for several others.
+/// An HTTP/2 stream without progress for this many times [`Listen::send_within`] is reset. Streams share a connection,
+/// so one may have to wait for several others.
 const STALLS: u32 = 3;
 
-/// No response takes longer on HTTP/2, however it trickles.
+/// The longest that an HTTP/2 response may take, however slow its reader.
 const LONGEST_RESPONSE: Duration = Duration::from_secs(600);
 
-/// One of so many descriptors is kept for what is no connection: files that are being sent, the log, the operator.
+/// One in this many descriptors is kept for other uses: files being sent, the log, the operator.
 const SPARE_DESCRIPTORS: u64 = 8;
 
 /// How many connections may wait to be accepted. After a restart everybody comes back at once; whoever finds no place
 /// asks again only after one, three, seven seconds.
 const BACKLOG: u32 = 4096;
 
-/// How many bytes the kernel takes of a connection before it has sent them (`TCP_NOTSENT_LOWAT`); what is sent and not yet
-/// acknowledged comes on top, so that this does not slow down distant readers.
+/// How many unsent bytes of a connection the kernel buffers (`TCP_NOTSENT_LOWAT`). Bytes in flight come on top, so
+/// distant readers are not slowed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 64 * 1024;
 
@@ -86,8 +86,8 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Raises the number of files that this process may have open, connections among them, as far as the system lets it:
-/// shells and service managers often start programs with room for 1,024. Returns the number.
+/// Raises this process's limit of open files, connections among them, to the system's maximum. Returns the new limit.
+/// Shells and service managers often start programs with 1,024.
 ///
 /// # Errors
 /// Returns the system's error if the limit can't be read or set.
@@ -95,7 +95,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     rlimit::increase_nofile_limit(u64::MAX)
 }
 
-/// Returns how many connections there are descriptors for; [`None`] where the system doesn't tell.
+/// Returns how many connections the descriptors allow; [`None`] where the system doesn't report it.
 pub fn affordable_connections() -> Option<u32> {
     #[cfg(unix)]
     let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?.0;
@@ -113,15 +113,15 @@ pub struct Listen {
     pub headers_within: Duration,
     /// The TLS handshake. Default 10 s.
     pub handshake_within: Duration,
-    /// How long a client may take none of what is being sent to it. Each byte that it takes gives it a millisecond back,
-    /// up to the whole time. Default 10 s.
+    /// How long a client may take none of the bytes sent to it. Each byte that it takes restores a millisecond, up to
+    /// the whole time. Default 10 s.
     pub send_within: Duration,
-    /// The most connections, signalling sockets among them. Default 20,000. There are never more than seven eighths of the
-    /// descriptors: see [`raise_descriptor_limit`]. If all are taken, the one that has been idle longest makes room.
+    /// The most connections, signalling sockets among them. Default 20,000, and at most seven eighths of the
+    /// descriptors: see [`raise_descriptor_limit`]. If all are taken, the longest idle one is evicted.
     pub max_connections: u32,
-    /// The most from one address (IPv6: one /64), and the most requests from it in progress, on all its connections.
-    /// Default 256: a browser that loads a page opens up to six. Connections are not counted for trusted proxies;
-    /// requests are, by the client's address.
+    /// The most connections from one address (IPv6: one /64), and the most requests in progress on all of them. Default
+    /// 256: a browser that loads a page opens up to six. Connections of trusted proxies are not counted; requests are,
+    /// by the client's address.
     pub max_connections_per_ip: u32,
     /// Networks of proxies, which bring many clients from one address.
     pub trusted_proxies: Vec<IpNet>,
@@ -147,7 +147,7 @@ impl Default for Listen {
     }
 }
 
-/// Where a request comes from, as limits count it; [`serve`] adds it to each request's extensions.
+/// The source of a request, as limits count it; [`serve`] adds it to each request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct Client(pub(super) Source);
 
@@ -185,7 +185,7 @@ pub async fn serve(listener: TcpListener, app: Router, settings: Listen, stop: i
                         }
                     });
                 }
-                // One that has gone again before it was accepted is no reason to wait.
+                // A connection that ended before it was accepted needs no pause.
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
                     complaints.say(&error);
@@ -217,7 +217,7 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Errors of accepting, logged once in [`COMPLAIN_EVERY`]: with no descriptors left there are ten a second.
+/// Logs errors of accepting once in [`COMPLAIN_EVERY`]: with no descriptors left there are ten a second.
 #[derive(Default)]
 struct Complaints {
     last: Option<Instant>,
@@ -247,8 +247,8 @@ impl Connection {
     async fn run(self, stream: TcpStream, app: Router, watcher: Watcher) {
         // Frames are small and each is waited for.
         let _ = stream.set_nodelay(true);
-        // What the kernel has not sent can't be dropped, and delays whatever comes after it. Its own bound is megabytes, and
-        // it asks for more only when a third of them has gone: a slow reader would seem to take nothing for too long.
+        // Bytes that the kernel has not sent can't be dropped, and delay all that follows. By default it buffers
+        // megabytes, and takes more only once a third is sent: a slow reader would seem stalled for too long.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         // Not by asking whether it is readable: tokio takes a new socket for that until somebody has tried in vain.
@@ -317,13 +317,13 @@ impl Connection {
     }
 }
 
-/// The response if one source has too many requests in progress.
+/// The response to a source with too many requests in progress.
 fn busy() -> Response {
     let headers = [(header::RETRY_AFTER, "5"), (header::CONNECTION, "close"), (header::CACHE_CONTROL, "no-store")];
     (StatusCode::TOO_MANY_REQUESTS, headers, "too many requests at a time").into_response()
 }
 
-/// A response's body. Its request counts as in progress until it has been sent.
+/// A response's body. Its request counts as in progress until the body is sent.
 enum Sent {
     Counted { body: Body, _place: Place, _held: Held },
     Alone(Body),
@@ -357,8 +357,8 @@ impl hyper::body::Body for Sent {
     }
 }
 
-/// Runs the streams of HTTP/2 connections, each a task of its own. One on which nothing happens any more is reset: a
-/// client that opens no window for it would keep its file open without end.
+/// Runs each stream of HTTP/2 connections as a task. A stalled stream is reset: a client that opens no window for it
+/// would keep its file open without end.
 #[derive(Clone)]
 struct Streams {
     stalled_within: Duration,
@@ -373,7 +373,7 @@ where
     }
 }
 
-/// Polls a future until it is ready, or until it has not been woken for so long; no longer than [`LONGEST_RESPONSE`].
+/// Polls a future until it is ready, was not woken for `within`, or has taken [`LONGEST_RESPONSE`].
 async fn unless_stalled(future: impl Future, within: Duration) {
     let end = Instant::now() + LONGEST_RESPONSE;
     let mut future = pin!(future);

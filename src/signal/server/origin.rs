@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::{HeaderMap, Uri, header};
 
-/// The origins of pages that may use this server, and the hosts that it answers as.
+/// The origins whose pages may use this server, and the hosts that it answers as.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origins {
     named: Vec<String>,
@@ -13,8 +13,8 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Only pages of this server itself: their origin has the host and port that the request was made to, and the host is
-    /// an IP address or `localhost`, or named by [`Origins::hosts`]. The default.
+    /// Allows only pages of this server itself, the default. Their origin has the host and port of the request. The
+    /// host is an IP address or `localhost`, or named by [`Origins::hosts`].
     pub fn same() -> Self {
         Self::default()
     }
@@ -38,14 +38,13 @@ impl Origins {
         Ok(Self { named, hosts: Vec::new() })
     }
 
-    /// The same, for a server that is reached by these names too, like `meet.example`, at any port. `*` stands for every
-    /// name.
+    /// Adds names that this server is reached by, like `meet.example`, at any port. `*` stands for every name.
     ///
-    /// A page of any site can have its own name resolve to this server's address (DNS rebinding): the origin and the host
-    /// agree then, and only the name tells that the page came from elsewhere. An IP address can't be rebound.
+    /// Any site's page can have its own name resolve to this server's address (DNS rebinding). Origin and host then
+    /// agree, and only the name reveals the other site. An IP address can't be rebound.
     ///
     /// # Errors
-    /// With the first that is none.
+    /// Returns the first invalid name.
     pub fn hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Result<Self, String> {
         for host in hosts {
             let host: String = host.into();
@@ -63,7 +62,8 @@ impl Origins {
         &self.named
     }
 
-    /// Whether the server answers as this host, which may have a port: an IP address, `localhost`, or one that is named.
+    /// Returns whether the server answers as this host, which may have a port: an IP address, `localhost`, or a named
+    /// host.
     pub fn is_own_host(&self, host: &str) -> bool {
         let (host, _) = split_port(host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -75,7 +75,7 @@ impl Origins {
             || self.hosts.iter().any(|name| *name == host || name == "*")
     }
 
-    /// Whether the names that the server answers as are unknown, but for IP addresses and `localhost`.
+    /// Returns whether the server has no host names beside IP addresses and `localhost`.
     pub fn is_without_hosts(&self) -> bool {
         self.hosts.is_empty()
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_made_to_lead_here_is_not_the_server_s() {
+    fn rebound_names_are_not_the_server_s_own() {
         for (host, expected) in [
             ("evil.example", false),
             ("evil.example:3000", false),

@@ -1,9 +1,9 @@
-//! What waits to be written to one socket, bounded in bytes.
+//! The queue of frames to one socket, bounded in bytes.
 //!
-//! Half of it is for signals, and their senders share that by dynamic thresholds (Choudhury and Hahne, 1998): a sender may
-//! have as much waiting as is still free. One sender alone gets up to half of the signals' part, eight get a ninth each,
-//! and as much is always left for another. So members that flood a slow reader lose signals of their own; they push out
-//! neither the others' nor what the server has to say, and can't have the reader dropped.
+//! Half of it is for signals, which their senders share by dynamic thresholds (Choudhury and Hahne, 1998): a sender may
+//! queue as much as is still free. One sender alone gets up to half of the signals' part, eight get a ninth each, and
+//! as much is always left for another. Members that flood a slow reader thus lose only their own signals. They displace
+//! neither others' signals nor the server's frames, and can't have the reader dropped.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use crate::hub::ConnId;
 
-/// As long as no more than one in this many of the signals' bytes is taken, nobody counts whose they are: the reader keeps
-/// up, as nearly all do.
+/// While at most one in this many of the signals' bytes is taken, shares are not counted: the reader keeps up, as
+/// nearly all do.
 const UNCOUNTED: usize = 8;
 
 /// What waits to be written to one socket. Filled by whoever has something for it, emptied by the socket's own task.
@@ -25,22 +25,22 @@ pub(super) struct Outbox {
 struct Waiting {
     frames: VecDeque<Arc<str>>,
     bytes: usize,
-    /// How many of the bytes are other members' signals.
+    /// How many of the bytes are signals.
     signal_bytes: usize,
-    /// How many of these each sender has, while they are counted.
+    /// Each sender's bytes of signals, while they are counted.
     shares: BTreeMap<ConnId, usize>,
     close: Option<Close>,
     overflown: bool,
     waker: Option<Waker>,
 }
 
-/// What has become of a frame.
+/// The outcome of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
     Queued,
-    /// The sender's share is used up.
+    /// The sender's share is used up: the signal was dropped.
     Dropped,
-    /// The server's own frames no longer fit: the connection is beyond help.
+    /// The server's own frames no longer fit: the connection must end.
     Overflown,
 }
 
@@ -60,7 +60,7 @@ impl Outbox {
         Self { state: Mutex::default(), limit }
     }
 
-    /// Adds a frame: the signal of another connection, or one of the server's own.
+    /// Queues a frame: the signal of another connection, or one of the server's own.
     pub(super) fn push(&self, frame: Arc<str>, from: Option<ConnId>) -> Pushed {
         let mut waiting = self.lock();
         if let Some(sender) = from {
@@ -139,14 +139,14 @@ impl Outbox {
 }
 
 impl Waiting {
-    /// Counts a signal of so many bytes as its sender's, of `most` for all together; false if that is beyond its share.
+    /// Counts a signal's bytes as its sender's, of `most` for all together. Returns `false` if they exceed its share.
     fn share(&mut self, sender: ConnId, bytes: usize, most: usize) -> bool {
-        // A signal alone fits, however large frames may be.
+        // A lone signal fits, however large frames may be.
         if self.signal_bytes == 0 || self.signal_bytes + bytes <= most / UNCOUNTED {
             return true;
         }
         let share = self.shares.entry(sender).or_default();
-        // Counted with this one: the last of several large frames would else take all that is left.
+        // The share includes this signal, or the last of several large ones would take all that is left.
         let fits = *share + bytes <= most.saturating_sub(self.signal_bytes + bytes);
         if fits {
             *share += bytes;
@@ -161,8 +161,8 @@ mod tests {
 
     const LIMIT: usize = 256 * 1024;
 
-    /// Has each of these connections push signals of so many bytes, in turn, until all have had one dropped. Returns how
-    /// many bytes each got in.
+    /// Has each of these connections push signals in turn, until each had one dropped. Returns how many bytes each
+    /// queued.
     fn flood(outbox: &Outbox, senders: std::ops::Range<ConnId>, bytes: usize) -> Vec<usize> {
         let frame: Arc<str> = "x".repeat(bytes).into();
         let mut queued = vec![0; senders.clone().count()];
@@ -193,7 +193,7 @@ mod tests {
         for senders in [1, 2, 8, 30] {
             let outbox = Outbox::new(LIMIT);
             let queued = flood(&outbox, 0..senders, 1_000);
-            // Beside the first bytes, which nobody counts.
+            // The first bytes are not counted.
             let share = (LIMIT / 2 - LIMIT / 2 / UNCOUNTED) / (senders as usize + 1);
             assert!(queued.iter().all(|queued| queued.abs_diff(share) <= LIMIT / 16 + 1_000), "{senders}: {queued:?}");
             assert!(queued.iter().sum::<usize>() + share <= LIMIT / 2 + 2_000, "{senders}: {queued:?}");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_says_is_never_dropped_but_bounded() {
+    fn the_server_s_frames_are_never_dropped_but_bounded() {
         let outbox = Outbox::new(LIMIT);
         let news: Arc<str> = "n".repeat(1_000).into();
         let queued = (0..LIMIT).take_while(|_| outbox.push(news.clone(), None) == Pushed::Queued).count();

@@ -1,4 +1,4 @@
-//! How many requests of a kind one source may make, and whose turn it is.
+//! Budgets of requests for each source, and fair turns.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use super::address::Source;
 use super::limiter::{Keyed, quota};
 use super::listen::Client;
 
-/// How long a request over the budget waits before it is refused. A client that goes on regardless makes no more than one
-/// request in this time on each of its connections, and those are limited.
+/// How long a request over the budget waits before it is refused. A client that doesn't slow down makes one request in
+/// this time on each of its connections, which are limited.
 const REFUSE_AFTER: Duration = Duration::from_secs(1);
 
 /// How long turns are remembered.
@@ -26,17 +26,17 @@ pub struct RequestBudget {
     turns: Option<Arc<Turns>>,
 }
 
-/// A request that may be answered. It counts as being answered until this is dropped.
+/// A request that may be answered. It counts as in progress until this is dropped.
 #[must_use]
 pub struct Admitted(#[expect(dead_code, reason = "held, not read")] Option<Turn>);
 
-/// Answers that take a processor's time: only so many at once, so that all else is still served meanwhile.
+/// Limits how many answers take processor time at once, so that all else is still served.
 struct Turns(Mutex<Queue>);
 
 struct Queue {
     free: usize,
-    /// The source that has had the fewest turns lately comes first: however many requests others have made, a visitor
-    /// waits only for those being answered.
+    /// The source with the fewest recent turns comes first: a visitor waits only for answers in progress, whatever
+    /// others have requested.
     waiting: BTreeMap<(u32, u64), oneshot::Sender<Turn>>,
     next: u64,
     taken: HashMap<Source, u32>,
@@ -46,21 +46,21 @@ struct Queue {
 struct Turn(Arc<Turns>);
 
 impl RequestBudget {
-    /// Allows each source this many requests a second in the long run, and `burst` at once.
+    /// Makes a budget of this many requests a second for each source in the long run, and `burst` at once.
     pub fn new(per_second: u32, burst: u32) -> Self {
         Self { by_source: Keyed::new(quota(per_second, burst), DefaultClock::default()), turns: None }
     }
 
-    /// The same, with only so many requests being answered at a time, at least one. Sources that have asked for little
-    /// lately come first.
+    /// Limits the requests being answered at a time to `most`, at least one. Sources with few recent requests come
+    /// first.
     pub fn at_a_time(self, most: usize) -> Self {
         let (waiting, taken) = (BTreeMap::new(), HashMap::new());
         let queue = Queue { free: most.max(1), waiting, next: 0, taken, since: Instant::now() };
         Self { turns: Some(Arc::new(Turns(Mutex::new(queue)))), ..self }
     }
 
-    /// Waits until a request may be answered. One over the budget waits for a second and is then asked again, so a short
-    /// burst is slowed rather than refused. Returns [`None`] if the budget is exceeded still. A request without a
+    /// Waits until a request may be answered. One over the budget waits for a second and is checked again, which slows
+    /// a short burst rather than refusing it. Returns [`None`] if the budget is still exceeded. A request without a
     /// [`Client`] is not limited.
     pub async fn admit(&self, client: Option<&Client>) -> Option<Admitted> {
         let Some(Client(source)) = client else { return Some(Admitted(None)) };
@@ -71,7 +71,7 @@ impl RequestBudget {
             }
         }
         let Some(turns) = &self.turns else { return Some(Admitted(None)) };
-        // The sender is dropped with the budget only.
+        // The channel closes only with the budget.
         Some(Admitted(turns.clone().wait(*source).await.ok()))
     }
 }
@@ -95,7 +95,7 @@ impl Turns {
         }
         drop(queue);
         if free {
-            // Given to whoever is first, and passed on from there.
+            // The turn goes to the first in the queue, and on from there.
             drop(Turn(self));
         }
         turn
@@ -117,7 +117,7 @@ impl Drop for Turn {
             next
         };
         if let Some((_, next)) = next {
-            // If the request has been given up meanwhile, the turn comes back, is dropped and so passed on.
+            // A cancelled request drops the turn at once, which passes it on.
             let _ = next.send(Turn(self.0.clone()));
         }
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_source_has_its_own_budget_and_a_client_that_is_not_known_none() {
+    async fn each_source_has_its_own_budget_and_an_unknown_client_none() {
         let budget = RequestBudget::new(1, 2);
         let [ada, ben] = [1, 2].map(client);
         assert!(budget.admit(Some(&ada)).await.is_some() && budget.admit(Some(&ada)).await.is_some());
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asked_for_little_comes_before_who_asked_for_much() {
+    async fn sources_with_few_requests_come_first() {
         let turns = Arc::new(Turns(Mutex::new(Queue {
             free: 1,
             waiting: BTreeMap::new(),

@@ -26,7 +26,7 @@ pub struct Settings {
     pub ping_every: Duration,
     /// How long it has to answer. Default 10 s.
     pub pong_within: Duration,
-    /// How long a write of 64 KiB may take. Default 5 s: a reader that takes less than 13 kB/s is dropped.
+    /// How long a write of 64 KiB may take. Default 5 s: a reader slower than 13 kB/s is dropped.
     pub write_within: Duration,
     /// When the server is about to end, clients come back at different times within this long. Default 5 s.
     pub return_within: Duration,

@@ -1,4 +1,4 @@
-//! A listener's connections: each one's place among all, the bytes read from it, and whether it is idle.
+//! A listener's connections: their places, the bytes read from them, and which are idle.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use super::address::Source;
 use super::limiter::{Place, Places};
 
 /// The connections of one listener. A connection without a request in progress is idle. If all places are taken, the
-/// one that has been idle longest is evicted: otherwise connections that do nothing would keep others out.
+/// longest idle one is evicted, so that idle connections don't keep others out.
 pub(super) struct Slots {
     places: Arc<Places>,
     idle: Mutex<Idle>,
@@ -18,7 +18,7 @@ pub(super) struct Slots {
 
 #[derive(Default)]
 struct Idle {
-    /// By the order in which they became idle.
+    /// In the order in which they became idle.
     slots: BTreeMap<u64, Weak<Slot>>,
     next: u64,
 }
@@ -40,8 +40,7 @@ struct State {
     idle: Option<u64>,
 }
 
-/// A request in progress on a connection. It travels with the request, and is kept by whatever keeps the connection: a
-/// WebSocket outlives the request that it began with.
+/// A request in progress on a connection. A WebSocket keeps it too, and so outlives the request that it began with.
 pub(super) struct Held(Arc<Slot>);
 
 impl Slots {
@@ -49,10 +48,10 @@ impl Slots {
         Arc::new(Self { places: Places::new(most, most_per_source), idle: Mutex::default() })
     }
 
-    /// Takes a place for a connection, if need be that of an idle one. A source that is `None` is not counted.
+    /// Takes a place for a connection, evicting an idle one if necessary. A source that is `None` is not counted.
     pub(super) fn take(self: &Arc<Self>, source: Option<Source>) -> Option<Arc<Slot>> {
         let mut place = self.places.take(source);
-        // One that is at its own limit must not cost others their places.
+        // A source at its own limit must not cost others their places.
         if place.is_none() && self.places.allows(source) && self.evict() {
             place = self.places.take(source);
         }
@@ -62,7 +61,7 @@ impl Slots {
         Some(slot)
     }
 
-    /// Ends the connection that has been idle longest; returns whether there was one.
+    /// Evicts the longest idle connection. Returns whether there was one.
     pub(super) fn evict(&self) -> bool {
         loop {
             let Some((key, slot)) = self.lock().slots.pop_first() else { return false };
@@ -155,7 +154,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_connection_idle_longest_makes_room_and_one_in_use_does_not() {
+    async fn the_longest_idle_connection_is_evicted_and_one_in_use_is_not() {
         let slots = Slots::new(2, 2);
         let [ada, ben]: [Option<Source>; 2] = [1, 2].map(|n| Some(IpAddr::from([192, 0, 2, n]).into()));
         let busy = slots.take(ada).unwrap();

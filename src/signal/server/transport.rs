@@ -1,4 +1,4 @@
-//! A connection's bytes: those read are counted, and a reader that takes nothing ends it.
+//! Counts the bytes read from a connection, and ends it if its reader stalls.
 
 use std::io;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::slots::Slot;
 
-/// What a reader gets for each byte that it takes, up to the whole time again: it may be slow, at 1 kB/s or more.
+/// The time that each byte taken restores, up to the whole limit: a reader may be as slow as 1 kB/s.
 const FOR_EACH_BYTE: Duration = Duration::from_millis(1);
 
-/// A stream whose writes may be blocked for a limited time only. hyper itself waits without end for a client that sends a
-/// request and does not read the response.
+/// A stream that limits how long writes may be blocked. hyper waits without end for a client that doesn't read its
+/// response.
 pub(super) struct Transport<S> {
     stream: S,
     slot: Arc<Slot>,
     most: Duration,
     /// How long writes may still be blocked.
     left: Duration,
-    /// While a write is blocked. In a box: most connections never have one.
+    /// Set while a write is blocked. Boxed, because most connections never have one.
     blocked: Option<Pin<Box<Sleep>>>,
 }
 
@@ -31,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         Self { stream, slot, most: blocked_within, left: blocked_within, blocked: None }
     }
 
-    /// Passes on how a write went, or an error if it has been blocked too long.
+    /// Returns a write's result, or an error if writes were blocked for too long.
     fn limit<T>(
         &mut self,
         cx: &mut Context<'_>,

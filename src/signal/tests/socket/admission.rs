@@ -58,7 +58,7 @@ async fn strangers_without_a_token_use_up_nothing_of_the_room() {
             denied(&server, token.clone(), "lobby").await;
         }
     }
-    // Two of the room's joins, and eight of each address' own.
+    // Two of the room's joins, and eight of the address' own.
     for n in 1..=10 {
         let mut tab = server.connect(n).await;
         tab.hello_with("lobby", token()).await;

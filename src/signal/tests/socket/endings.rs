@@ -48,7 +48,7 @@ async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
     settings.write_within = Duration::from_millis(200);
     let limits = &mut settings.hub.limits;
     limits.max_queued_bytes = 131_072;
-    // It is the socket that is to be full.
+    // The socket must fill up, not the budget.
     (limits.frame_burst, limits.byte_burst) = (u32::MAX, u32::MAX);
     let server = Server::start(settings).await;
     let mut ada = server.join(1, "room").await;
@@ -58,7 +58,7 @@ async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
     ada.joined().await;
     ben.joined().await;
 
-    // The kernel takes a few megabytes, the server a little; more is dropped.
+    // The kernel takes a few megabytes, the server a little; the rest is dropped.
     let data = "x".repeat(60_000);
     while server.signalling.counts().members == 3 {
         ada.signal(deaf.id(), &data).await;
@@ -79,7 +79,7 @@ async fn a_member_that_never_reads_is_dropped_and_the_others_go_on() {
     }
 }
 
-/// Reads what the server has for a member until it has taken in all that the member sent.
+/// Reads a member's frames until the server has handled all that the member sent. Returns the errors.
 async fn dropped_or(tab: &mut Tab) -> Vec<ErrorCode> {
     tab.text(r#"{"ping":{}}"#).await;
     let mut errors = Vec::new();
@@ -96,7 +96,7 @@ async fn dropped_or(tab: &mut Tab) -> Vec<ErrorCode> {
 #[tokio::test]
 async fn members_that_flood_a_slow_reader_lose_signals_of_their_own() {
     let mut settings = prompt();
-    // The reader does not read at all for a while, which is to be long for it alone.
+    // The reader reads nothing for a while, so its queue must fill soon.
     settings.hub.limits.max_queued_bytes = 131_072;
     (settings.hub.limits.frame_burst, settings.hub.limits.byte_burst) = (u32::MAX, u32::MAX);
     let server = Server::start(settings).await;
@@ -109,7 +109,7 @@ async fn members_that_flood_a_slow_reader_lose_signals_of_their_own() {
         reader.joined().await;
     }
     dropped_or(&mut calm).await;
-    // Until the kernel takes no more, and each has had signals dropped.
+    // Until the kernel's buffers are full, and each flooder had signals dropped.
     let data = "x".repeat(16_000);
     let mut dropped = [0; 8];
     while dropped.iter().any(|dropped| *dropped < 10) {
@@ -121,7 +121,7 @@ async fn members_that_flood_a_slow_reader_lose_signals_of_their_own() {
             }
         }
     }
-    // One that is calm is not dropped, nor is the reader closed.
+    // A calm member's signal is not dropped, nor is the reader closed.
     calm.signal(reader.id(), "an offer").await;
     assert_eq!(dropped_or(&mut calm).await, []);
     assert_eq!(server.signalling.counts().members, 10);

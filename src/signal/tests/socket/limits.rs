@@ -126,7 +126,7 @@ async fn so_many_joins_come_from_one_address_or_of_one_topic_at_once() {
 }
 
 #[tokio::test]
-async fn so_many_rooms_are_opened_from_one_address_and_then_none_is_joined_from_it() {
+async fn an_address_opens_a_limited_number_of_rooms_and_then_joins_none() {
     let mut settings = settings();
     (settings.hub.limits.empty_joins_per_minute_per_ip, settings.hub.limits.empty_join_burst_per_ip) = (1, 3);
     let server = Server::start(settings).await;
@@ -134,7 +134,7 @@ async fn so_many_rooms_are_opened_from_one_address_and_then_none_is_joined_from_
     elsewhere.hello("occupied", 1).await;
     elsewhere.welcome().await;
     let opened = [server.join(1, "a").await, server.join(2, "b").await, server.join(3, "c").await];
-    // A class that joins rooms which are there is not limited by that.
+    // A class that joins occupied rooms is not limited by that.
     let mut class = Vec::new();
     for n in 10..30 {
         class.push(server.join(n, if n % 2 == 0 { "a" } else { "occupied" }).await);
@@ -144,7 +144,7 @@ async fn so_many_rooms_are_opened_from_one_address_and_then_none_is_joined_from_
         guess.hello(topic, 1).await;
         assert_eq!(last_words(&mut guess).await, (ErrorCode::TooManyJoins, Some(1013)), "{topic}");
     }
-    // A member comes back all the same, and from elsewhere everybody comes in.
+    // A member still returns, and peers from elsewhere still join.
     let [first, ..] = opened;
     let members = server.signalling.counts().members;
     drop(first);
@@ -166,7 +166,7 @@ async fn members_return_when_joins_of_their_address_and_room_are_used_up() {
     })
     .await;
     let member = server.join(1, "room").await;
-    // Others use up what one address may, and what the room may: five at once, and each address eight of its own.
+    // Others use up the joins of the address and of the room: five at once, and each address eight of its own.
     let mut refused = 0;
     for source in ["127.0.0.1", "127.0.0.3"] {
         for n in 100..150 {

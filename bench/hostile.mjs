@@ -1,31 +1,31 @@
-// How long the pages of two members are busy at a time while a third, which speaks the wire by itself, attacks them: the
-// longest task of their main threads. Prints `RESULT name=value unit`, and a line for each attack.
+// Measures the longest main-thread task of two members' pages while a third member, with its own wire code, attacks
+// them. Prints `RESULT name=value unit`, and a line for each attack.
 import { chromium } from '@playwright/test';
 import launch from '../end2end/chromium.js';
 import { attacks } from '../end2end/hostile/attacks.js';
 import { intrude } from '../end2end/hostile/member.js';
 import { result, serve } from './common.mjs';
 
-/** A page that has not answered by then is frozen, and counts as busy for that long. */
+/** A page that has not answered within this time counts as frozen, and as busy for that long. */
 const FROZEN_MS = 60_000;
 
-/** What an attack has left to do may go on for a while after the last frame was sent. */
+/** The time that pages get to handle an attack's last frames. */
 const AFTER_MS = 2000;
 
-/** Starts to keep the longest task of a page. Runs in the page. */
+/** Starts to record a page's longest task. Runs in the page. */
 function watchTasks() {
   globalThis.longest = 0;
   globalThis.tasks = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (globalThis.longest = Math.max(globalThis.longest, duration))));
   globalThis.tasks.observe({ type: 'longtask' });
 }
 
-/** Reads it. Runs in the page. */
+/** Returns a page's longest task. Runs in the page. */
 function longestTask() {
   for (const { duration } of globalThis.tasks.takeRecords()) globalThis.longest = Math.max(globalThis.longest, duration);
   return globalThis.longest;
 }
 
-/** Opens the page of a member who means well. */
+/** Opens an honest member's page. */
 async function person(browser, name) {
   const page = await (await browser.newContext({ viewport: { width: 1200, height: 800 } })).newPage();
   page.setDefaultTimeout(FROZEN_MS);
@@ -35,7 +35,7 @@ async function person(browser, name) {
   return page;
 }
 
-/** Says a line on one page, and waits until the other shows it. */
+/** Sends a chat line from one page, and waits until the other shows it. */
 async function hears(speaker, listener, text) {
   const say = async () => {
     await speaker.getByRole('textbox', { name: 'Message', exact: true }).fill(text);
@@ -52,13 +52,13 @@ async function hears(speaker, listener, text) {
   await Promise.all([shown, say()]);
 }
 
-/** Returns the longest task under an attack, in milliseconds: of either page, and while they go on talking. */
+/** Returns the longest task of either page under an attack, in milliseconds, while both keep chatting. */
 async function underAttack({ run, members = 1 }) {
   const browser = await chromium.launch(launch);
   try {
     const pages = [await person(browser, 'Ada'), await person(browser, 'Ben')];
     const [ada, ben] = pages;
-    // The server's policy is for pages that keep it.
+    // An attacker is not bound by the server's CSP.
     const context = await browser.newContext({ bypassCSP: true });
     const act = await intrude(await context.newPage(), server.url, 'hostile', ['Mallory', 'Trudy'].slice(0, members), 2);
     for (const page of pages) await page.locator(`main[data-links="${1 + members}"]`).waitFor();
@@ -78,7 +78,7 @@ async function underAttack({ run, members = 1 }) {
       return Math.max(...(await Promise.all(pages.map((page) => page.evaluate(longestTask)))));
     };
     const attacked = attack();
-    // Once the pages are frozen nobody waits for this any more.
+    // A freeze has already settled the race: ignore the late rejection.
     attacked.catch(() => {});
     return await Promise.race([attacked, frozen]).catch(() => FROZEN_MS).finally(() => clearTimeout(timer));
   } finally {

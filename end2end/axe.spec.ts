@@ -17,7 +17,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await expectAccessible(ada.page);
   });
 
-  // What begins to move while axe looks is half-transparent for a moment, and has no contrast then.
+  // Elements that fade in while axe runs are half-transparent, and fail its contrast check.
   const still = { colorScheme, reducedMotion: 'reduce' } as const;
   const wide = { ...still, viewport: { width: 1440, height: 900 } };
   const phone = { ...still, viewport: { width: 360, height: 640 } };
@@ -44,7 +44,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     }
   });
 
-  test(`the room with a newcomer who waits, ${colorScheme}`, async ({ server, join }) => {
+  test(`the room with a waiting newcomer, ${colorScheme}`, async ({ server, join }) => {
     for (const [room, size] of Object.entries({ wide, phone })) {
       const url = `${server.url}/r/axe-${room}`;
       const ada = await join(url, size);

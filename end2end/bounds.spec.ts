@@ -1,4 +1,4 @@
-// Others decide how much comes, and how often: what a page makes of it is bounded.
+// Other members decide how much they send, and how often: a page's work and rows are bounded.
 import { writeFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
 import { expect, type Person, test } from './fixtures';
@@ -9,7 +9,7 @@ async function two(person: (room: string) => Promise<Person>): Promise<[Person, 
   return both;
 }
 
-/** Says these texts in one go. Returns once the last is in the sender's own log. */
+/** Sends these texts in one task. Resolves once the last is in the sender's own log. */
 async function flood(person: Person, texts: string[]): Promise<void> {
   await person.field.evaluate((field: HTMLTextAreaElement, texts) => {
     for (const text of texts) {
@@ -20,7 +20,7 @@ async function flood(person: Person, texts: string[]): Promise<void> {
   await expect(person.heard(texts[texts.length - 1])).toHaveCount(1);
 }
 
-/** A picture of these dimensions, all black, of few bytes. */
+/** An all-black picture of these dimensions, in few bytes. */
 function png(width: number, height: number): Buffer {
   const table = Array.from({ length: 256 }, (_, n) => {
     let sum = n;
@@ -38,14 +38,14 @@ function png(width: number, height: number): Buffer {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
-  // One bit for each pixel, grey.
+  // One bit per pixel, greyscale.
   head[8] = 1;
   const rows = Buffer.alloc((Math.ceil(width / 8) + 1) * height);
   const signature = Buffer.from('89504e470d0a1a0a', 'hex');
   return Buffer.concat([signature, chunk('IHDR', head), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
 }
 
-test('a flood of lines is shown in part, and leaves what others have said', async ({ person }) => {
+test('a flood of lines is shown in part, and keeps the lines of other members', async ({ person }) => {
   const [ada, mallory] = await two(person);
   await ada.say('said before');
   await expect(mallory.heard('said before')).toHaveCount(1);
@@ -65,7 +65,7 @@ test('a flood of lines is shown in part, and leaves what others have said', asyn
       }),
   );
   await flood(mallory, Array.from({ length: 2000 }, (_, n) => `line ${n}.`));
-  // Those that come in one frame are added in one go.
+  // Lines that arrive in one frame are added in one batch.
   expect(await changes).toBeLessThan(1000);
   const rows = ada.messages.getByRole('article');
   await expect(rows).toHaveCount(200);
@@ -73,7 +73,7 @@ test('a flood of lines is shown in part, and leaves what others have said', asyn
   await ada.button('Show all 500 messages').click();
   await expect(rows).toHaveCount(500);
   await expect(ada.heard('said before')).toHaveCount(1);
-  // At the end of the log there are few again, and what comes is seen.
+  // At its end the log shows few rows again, and scrolls to new lines.
   await ada.messages.evaluate((log) => log.scrollTo(0, log.scrollHeight));
   await expect(rows).toHaveCount(200);
   await mallory.say('the last');
@@ -82,7 +82,7 @@ test('a flood of lines is shown in part, and leaves what others have said', asyn
   await expect(mallory.heard('still here')).toHaveCount(1);
 });
 
-test('a text of many addresses, brackets or lines is folded, and the page goes on', async ({ person }) => {
+test('a text of many addresses, brackets or lines is folded, and the page stays responsive', async ({ person }) => {
   const [ada, mallory] = await two(person);
   const brackets = `http://a${')'.repeat(3992)}`;
   await flood(mallory, Array.from({ length: 20 }, () => brackets).concat('after brackets'));
@@ -96,7 +96,7 @@ test('a text of many addresses, brackets or lines is folded, and the page goes o
   await expect(ada.button('Show all (64.0 kB)')).toHaveCount(2);
 });
 
-test('offers that are withdrawn leave few rows', async ({ person }) => {
+test('withdrawn offers leave few rows', async ({ person }) => {
   const [ada, mallory] = await two(person);
   for (let offer = 1; offer <= 30; offer += 1) {
     await mallory.page.getByLabel('File', { exact: true }).setInputFiles({ name: `${offer}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') });
@@ -105,7 +105,7 @@ test('offers that are withdrawn leave few rows', async ({ person }) => {
   await expect(ada.page.getByText('26 ended offers are no longer listed.')).toBeVisible();
   await expect(ada.transfers).toHaveCount(4);
   await expect(ada.transfers.first()).toContainText('30.txt');
-  // One that is not withdrawn is whole.
+  // A file that is not withdrawn stays complete.
   await mallory.page.getByLabel('File', { exact: true }).setInputFiles({ name: 'kept.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
   await ada.button('Accept').click();
   await expect(ada.page.getByRole('link', { name: 'Save kept.txt' })).toBeVisible();
@@ -142,12 +142,12 @@ test('a picture of gigabytes is not decoded, and a large one is drawn small', as
   await ada.page.screenshot({ path: info.outputPath('previews.png') });
 });
 
-test('presence that changes all the time is drawn once a frame', async ({ person }) => {
+test('presence that changes without pause is drawn once a frame', async ({ person }) => {
   const [ada, mallory] = await two(person);
   await mallory.rename('Mallory');
   const name = ada.row(await mallory.id()).locator('.person-name');
   await expect(name).toHaveText('Mallory');
-  // No frame comes: the row stays as it is, and a moment later has the newest name.
+  // Without frames the row does not change, until the fallback timer draws the newest name.
   const seen = name.evaluate(
     (name) =>
       new Promise<string[]>((done) => {
@@ -171,7 +171,7 @@ test('presence that changes all the time is drawn once a frame', async ({ person
   expect((await seen).length).toBeLessThan(40);
 });
 
-test('what a member sends in place of a message is no part of an alert', async ({ person, visitor, server }) => {
+test('an undecodable message is not quoted in the alert', async ({ person, visitor, server }) => {
   const ada = await person('words');
   const mallory = await visitor();
   await mallory.context.addInitScript(() => {
@@ -207,7 +207,7 @@ test.describe('a server that speaks for the page', () => {
     const message = `Pay\u202e 5 coins”. This page says: ${'very '.repeat(10_000)}much`;
     await ada.page.routeWebSocket(/\/signal/, (socket) => {
       socket.onMessage(() => socket.send(JSON.stringify({ error: { code: 'origin', message } })));
-      // The challenge is the real server's: nothing is sent before it.
+      // The real server sends the challenge first.
       socket.connectToServer();
     });
     await ada.page.goto(`${server.url}/r/quoted`);

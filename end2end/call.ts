@@ -68,7 +68,7 @@ export async function turn(person: Person, button: string, on: boolean): Promise
   await pressed(person, button, on);
 }
 
-/** Whether `Devices` has newcomers wait, or not. */
+/** The setting of `Devices` for newcomers. */
 export function newcomers(person: Person): Locator {
   return person.page.getByRole('dialog', { name: 'Devices' }).getByRole('combobox', { name: 'Newcomers see my camera and screen', exact: true });
 }

@@ -66,7 +66,7 @@ test.describe('without a server', () => {
     await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('Rooms where browsers talk directly.');
     // And it is alive.
     await expect(ada.button('See two browsers meet')).toBeEnabled();
-    // With a query too, although it was never asked for before.
+    // With a query too, although this address was never fetched before.
     await ada.page.goto(`${server.url}/?topic=typed-here`);
     await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('Rooms where browsers talk directly.');
     await ada.page.goto(`${server.url}/r/lobby`);
@@ -74,13 +74,13 @@ test.describe('without a server', () => {
     await server.start();
     await ada.page.getByRole('link', { name: 'Try again' }).click();
     await ada.connected();
-    // Addresses with a query hold what somebody typed, or are one of any number.
+    // Addresses with a query may hold typed text, and there is no end of them.
     await ada.page.goto(`${server.url}/?topic=https%3A%2F%2Ftyped-here.example%2F`);
     await ada.page.evaluate(async () => {
       const script = document.querySelector<HTMLLinkElement>('link[rel=stylesheet]')!.href;
       await Promise.all([fetch(`${script}?typed-here`), fetch('/icon.svg?typed-here'), fetch('/?typed-here')]);
     });
-    // Nothing of these, nor of the room, is kept.
+    // The cache holds none of these, nor the room.
     const texts = await ada.page.evaluate(async () => {
       const cache = await caches.open((await caches.keys())[0]!);
       const texts = (await cache.keys()).map(async (request) => request.url + (await (await cache.match(request, { ignoreVary: true }))!.text()));

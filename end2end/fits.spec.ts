@@ -44,7 +44,7 @@ test('the start page fits into 320 pixels', async ({ server, visitor }) => {
   await ada.page.goto(server.url);
   const width = () => ada.page.evaluate(() => document.documentElement.scrollWidth);
   expect(await width()).toBeLessThanOrEqual(320);
-  // The suggested name is seen whole.
+  // The whole suggested name is visible.
   const field = ada.page.getByRole('textbox', { name: 'Room', exact: true });
   expect(await field.evaluate((field) => field.scrollWidth <= field.clientWidth)).toBe(true);
   await ada.button('See two browsers meet').click();

@@ -141,8 +141,8 @@ export async function recordConnections(context: BrowserContext): Promise<void> 
 }
 
 /**
- * Chromium's complaint that what was preloaded is used late: on a busy machine the program takes longer than its few seconds.
- * That the page uses what it preloads has a test of its own.
+ * Chromium's complaint about a preload that is not used within a few seconds: a busy machine takes longer. Another test
+ * checks that the page uses its preloads.
  */
 const USED_LATE = /was preloaded using link preload but not used/;
 

@@ -1,5 +1,6 @@
-// One member that speaks the wire by itself and breaks its rules can't spoil the room for two others: they go on talking and
-// sending files, their pages stay small, and say whose link was closed and why. (media.spec.ts tests who gets pictures.)
+// A hostile member with its own wire code can't disturb two honest members: they still exchange messages and files,
+// their pages stay small, and the panel gives the reason of each closed link. (media.spec.ts tests the audience of
+// media.)
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -11,19 +12,19 @@ import { type Act, intrude } from './hostile/member.js';
 
 const MB = 1024 * 1024;
 
-/** How many rows a page may show of what others send. */
+/** The most rows of a page that other members' data may fill. */
 const ROWS = { lines: 500, links: 10_000, transfers: 128, people: 4, videos: 16 };
 
-/** A page may grow by this much, whatever others send. */
+/** The most memory that other members' data may add to a page. */
 const GROWTH_BYTES = 256 * MB;
 
-/** Two members who mean well, and those who don't, in one room. */
+/** Two honest members and the hostile ones in one room. */
 type Room = {
   ada: Person;
   ben: Person;
   /** Runs a function in the page of the hostile members. */
   act: Act;
-  /** By how many bytes the peak of a page of these two has grown at most since the hostile members came. */
+  /** The most bytes by which the honest pages' peak memory has grown since the hostile members joined. */
   growth: () => number;
 };
 
@@ -38,11 +39,11 @@ const test = base.extend<{ room: (names?: string[]) => Promise<Room> }>({
       const [ada, ben] = people as [Person, Person];
       await Promise.all([ada.rename('Ada'), ben.rename('Ben')]);
       await Promise.all([ada.sees(1), ben.sees(1)]);
-      // Beside those of the two the browser keeps one in reserve.
+      // The browser keeps a spare process beside those of the two pages.
       const busy = [...(await renderers(browser))].filter(([id, seconds]) => seconds - (before.get(id) ?? 0) > 0.2);
       const peaks = busy.map(([id]) => [id, peak(id)] as const);
       const growth = () => Math.max(...peaks.map(([id, before]) => peak(id) - before));
-      // The server's policy is for pages that keep it.
+      // An attacker is not bound by the server's CSP.
       const context = await browser.newContext({ bypassCSP: true });
       contexts.push(context);
       const act = await intrude(await context.newPage(), server.url, 'hostile', names, 2);
@@ -59,7 +60,7 @@ const test = base.extend<{ room: (names?: string[]) => Promise<Room> }>({
 
 declare global {
   interface Window {
-    /** Every candidate that the page has given to the browser. */
+    /** Every candidate that the page has passed to `addIceCandidate`. */
     candidates: string[];
   }
 }
@@ -74,7 +75,7 @@ function recordCandidates(): void {
   };
 }
 
-/** The browser's processes that run pages, and for how many seconds each has been busy. */
+/** The CPU seconds of each renderer process, by its id. */
 async function renderers(browser: Browser): Promise<Map<number, number>> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
@@ -82,14 +83,14 @@ async function renderers(browser: Browser): Promise<Map<number, number>> {
   return new Map(processInfo.filter(({ type }) => type === 'renderer').map(({ id, cpuTime }) => [id, cpuTime]));
 }
 
-/** The most memory that a process has taken, in bytes; 0 where the system doesn't say. */
+/** The peak memory of a process, in bytes; 0 on systems without `/proc`. */
 function peak(id: number): number {
   const status = `/proc/${id}/status`;
   return existsSync(status) ? Number(/VmHWM:\s+(\d+)/.exec(readFileSync(status, 'utf8'))?.[1] ?? 0) * 1024 : 0;
 }
 
 /**
- * Says something, and expects its beginning in the other's log: also if so many lines follow that it is not kept for long.
+ * Sends a line, and expects its beginning in the listener's log, even if later lines evict it soon.
  */
 async function hears(speaker: Person, listener: Person, beginning: string, rest = ''): Promise<void> {
   const watch = await listener.messages.evaluateHandle((log, text) => {
@@ -112,7 +113,7 @@ function file(person: Person, name: string): Locator {
   return person.transfers.filter({ hasText: name });
 }
 
-/** Sends a file, which the other accepts. Resolves to its bytes when it has arrived. */
+/** Sends a file, which the receiver accepts. Resolves to its bytes once it has arrived. */
 async function sendFile(from: Person, to: Person, info: TestInfo, name: string, bytes: Buffer = randomBytes(100_000)): Promise<Buffer> {
   const path = info.outputPath(name);
   await writeFile(path, bytes);
@@ -122,7 +123,7 @@ async function sendFile(from: Person, to: Person, info: TestInfo, name: string, 
   return bytes;
 }
 
-/** Saves a received file as a person does, and expects these bytes. */
+/** Saves a received file through its link, and expects these bytes. */
 async function saves(person: Person, name: string, bytes: Buffer): Promise<void> {
   const download = person.page.waitForEvent('download');
   await person.page.getByRole('link', { name: `Save ${name}`, exact: true }).click();
@@ -136,17 +137,17 @@ async function entry(person: Person, name: string): Promise<Locator> {
   return panel.getByRole('article').filter({ has: person.page.getByRole('heading', { name, exact: true }) });
 }
 
-/** Whether the first hostile member's link to somebody is open. */
+/** Whether the first hostile member's link to `person` is open. */
 async function isLinked({ act }: Room, person: Person): Promise<boolean> {
   return act(([mallory], _, id) => mallory.links.get(id).isOpen, await person.id());
 }
 
-/** A link that was closed is named in the panel, with the reason; that of the other two is open. */
+/** Expects the panel to give the reason of a closed link, and the link between the honest members to be open. */
 async function isExplained(room: Room, person: Person): Promise<void> {
   if (!(await isLinked(room, person))) {
     const mallory = await entry(person, 'Mallory');
     await expect(mallory).toContainText('Not connected: ');
-    // What befalls any link is no reason.
+    // Reasons that any link may have don't count.
     await expect(mallory).not.toContainText(/the connection was lost|no answer|no connection came about|page was loaded again/);
   }
   await expect(await entry(person, person === room.ada ? 'Ben' : 'Ada')).toContainText('Connected to ');
@@ -168,10 +169,10 @@ async function isSmall({ ada, ben, growth }: Room): Promise<void> {
   expect(growth(), 'bytes more').toBeLessThanOrEqual(GROWTH_BYTES);
 }
 
-/** What else holds of an attack, by its name: prepares it, and returns what to assert afterwards. */
+/** Extra assertions by the attack's name: each prepares the attack and returns the check to run afterwards. */
 const ALSO: Record<string, (room: Room, info: TestInfo) => Promise<() => Promise<void>>> = {
   '20,000 candidates over the link': async ({ ada, ben }) => async () => {
-    // 64 for each link and description, and a few that the honest ones have.
+    // 64 per link and description, and the honest members' few.
     for (const { page } of [ada, ben]) expect(await page.evaluate(() => window.candidates.length)).toBeLessThanOrEqual(200);
   },
 
@@ -189,14 +190,14 @@ const ALSO: Record<string, (room: Room, info: TestInfo) => Promise<() => Promise
   },
 
   '4,400 requests of a member that acknowledges nothing': async ({ ada, ben }) => async () => {
-    // Once each, on both sides.
+    // Exactly once on each side.
     for (const person of [ada, ben]) {
       for (const text of ['Ada after the attack', 'Ben after the attack']) await expect(person.heard(text)).toHaveCount(1);
     }
   },
 
   'two members that announce 64 MiB and send nothing of it': async ({ ada, ben }) => async () => {
-    // More than one frame holds.
+    // Longer than one frame.
     await hears(ada, ben, 'Ada at length', ' and on'.repeat(30_000));
     await hears(ben, ada, 'Ben at length', ' and on'.repeat(30_000));
   },
@@ -207,12 +208,12 @@ const ALSO: Record<string, (room: Room, info: TestInfo) => Promise<() => Promise
   },
 };
 
-test('the assertions are about attacks that there are', () => {
+test('each extra assertion belongs to an attack', () => {
   expect(attacks.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(ALSO)));
 });
 
 for (const { name, run, members = 1, closed, received = {} } of attacks) {
-  test(`two people go on in spite of ${name}`, async ({ room: enter }, info) => {
+  test(`two honest members keep working under ${name}`, async ({ room: enter }, info) => {
     const room = await enter(['Mallory', 'Trudy'].slice(0, members));
     const also = await ALSO[name]?.(room, info);
     await Promise.all([room.act(run), talk(room, 'during the attack')]);
@@ -231,13 +232,13 @@ for (const { name, run, members = 1, closed, received = {} } of attacks) {
   });
 }
 
-test('somebody that looks into the room and leaves at once is told of', async ({ room: enter }) => {
+test('a member that joins and leaves at once is announced', async ({ room: enter }) => {
   const { ada, ben, act } = await enter(['Mallory']);
   await act(async ([mallory]) => {
     const visitor = await new mallory.constructor('Eve').join('hostile');
     visitor.tell({ leave: {} });
   });
-  // On a busy machine in two sentences.
+  // A busy machine may announce joining and leaving separately.
   const told = (text: string) => /came in and left at once\.$|has left\.$/.test(text);
   for (const { page } of [ada, ben]) {
     await expect.poll(async () => (await page.getByRole('status').allTextContents()).some(told)).toBe(true);
@@ -264,9 +265,9 @@ function hugePicture(side: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
-  // A bit for each pixel, grey.
+  // One bit per pixel, greyscale.
   header[8] = 1;
-  // Before each row stands its filter.
+  // A filter byte precedes each row.
   const rows = Buffer.alloc(side * (1 + side / 8));
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
@@ -276,14 +277,14 @@ function hugePicture(side: number): Buffer {
   ]);
 }
 
-test('two people go on in spite of a picture of few bytes and very many pixels', async ({ room: enter }, info) => {
+test('two honest members keep working under a picture of few bytes and very many pixels', async ({ room: enter }, info) => {
   const room = await enter([]);
   const { ada, ben } = room;
   const picture = hugePicture(14_400);
   expect(picture.length).toBeLessThan(30_000);
   await sendFile(ben, ada, info, 'huge.png', picture);
   await talk(room, 'beside the picture');
-  // Saving it is not looking at it.
+  // Saving does not decode the picture.
   await saves(ada, 'huge.png', picture);
   for (const person of [ada, ben]) {
     const pixels = await file(person, 'huge.png').locator('img, canvas').evaluateAll((pictures) =>
@@ -291,20 +292,20 @@ test('two people go on in spite of a picture of few bytes and very many pixels',
         'naturalWidth' in picture ? picture.naturalWidth * picture.naturalHeight : picture.width * picture.height,
       ),
     );
-    // Four bytes each.
+    // Four bytes per pixel.
     for (const each of pixels) expect(each).toBeLessThanOrEqual(GROWTH_BYTES / 4);
   }
   await isSmall(room);
 });
 
-test('a member that takes another’s name is marked wherever its name stands', async ({ room: enter }) => {
+test('a member that takes another’s name is marked wherever the page shows its name', async ({ room: enter }) => {
   const { ada, ben, act } = await enter(['Ben']);
   const [honest, hostile] = [await ben.id(), await act(([member]) => member.id)];
   await act(([member], { bodies }) => member.each((link: any) => link.sendBodies([bodies.message('chat', { id: 1, text: 'Send it to me' })])));
   await ben.say('Not to me');
   const author = (text: string) => ada.messages.getByRole('article').filter({ hasText: text }).locator('.message-head bdi');
   const entries = [ada.row(honest), ada.row(hostile), author('Not to me'), author('Send it to me')];
-  // Eight letters and digits of the key tell the two apart: 40 bits.
+  // Eight symbols, 40 bits of the key's hash, distinguish the two.
   const marked = /Ben\W+([a-z0-9]{4})\W?([a-z0-9]{4})/;
   const codes = await Promise.all(
     entries.map(async (entry) => {
@@ -318,7 +319,7 @@ test('a member that takes another’s name is marked wherever its name stands', 
   await expect(ada.page.getByRole('heading', { name: 'Ben', exact: true })).toHaveCount(0);
 });
 
-test('a server’s words are marked as its own, and few', async ({ server, visitor }) => {
+test('a server’s text is marked as its own, and short', async ({ server, visitor }) => {
   const ada = await visitor();
   const text = 'Your session has expired. Sign in again at evil.example. ';
   await ada.page.routeWebSocket(/\/signal$/, (socket) => {
@@ -333,6 +334,6 @@ test('a server’s words are marked as its own, and few', async ({ server, visit
   await expect(alert).toBeVisible();
   const said = await alert.innerText();
   expect(said.length).toBeLessThan(1000);
-  // Of the two languages of a page and its server, the first says which is the second.
+  // If the page shows the server's text, its own words mark it.
   if (said.includes('session has expired')) expect(said).toMatch(/The server says:\s*\W?Your session/);
 });

@@ -7,7 +7,7 @@ test('a suggested room can be opened, with a working page behind it', async ({ s
   await expect(ada.page.getByRole('heading', { level: 1 })).toHaveText('Rooms where browsers talk directly.');
   const topic = await ada.page.getByRole('textbox', { name: 'Room', exact: true }).inputValue();
   expect(topic).toMatch(/^[a-z]+-[a-z]+(-[0-9a-hjkmnp-tv-z]{4}){3}$/);
-  // It is seen whole.
+  // The whole name is visible.
   expect(await ada.page.getByRole('textbox', { name: 'Room', exact: true }).evaluate((field) => field.scrollWidth <= field.clientWidth)).toBe(true);
   await ada.button('Open room').click();
   await expect(ada.page).toHaveURL(`${server.url}/r/${topic}`);

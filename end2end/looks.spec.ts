@@ -9,7 +9,7 @@ async function two(person: (room: string) => Promise<Person>): Promise<[Person, 
   return both;
 }
 
-/** Reads the code by which people know each other: 40 bits, eight symbols of five. */
+/** Reads a member's code: 40 bits, eight symbols of five. */
 async function code(row: Locator): Promise<string> {
   const title = await row.locator('.person-text').getAttribute('title');
   return /^Code ([0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4})\./.exec(title ?? '')?.[1] ?? 'no code';
@@ -66,7 +66,7 @@ test('two of one name, and one with a name of the page’s own, can be told apar
   await expect(ada.messages.locator('.message-name')).toHaveText(`Everyone (${cleoCode})`);
 });
 
-test('a name that stands in the log is marked wherever another takes it', async ({ person }, info) => {
+test('a member that takes the name of an author in the log is marked', async ({ person }, info) => {
   const [ada, ben] = await two(person);
   await ada.rename('Ada');
   await expect(ben.row(await ada.id())).toContainText('Ada');

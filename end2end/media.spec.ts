@@ -7,12 +7,12 @@ import { token } from './server';
 // Says yes to every dialog, and shares a made-up screen.
 test.use({ launchOptions: { ...made_up, args: [...made_up.args, '--use-fake-ui-for-media-stream'] } });
 
-/** The bar above the stage that asks about newcomers. */
+/** The bar above the stage that lists waiting newcomers. */
 function waiting(person: Person): Locator {
   return person.page.getByRole('group', { name: 'Newcomers', exact: true });
 }
 
-/** How many descriptions of media each open connection of a page has, with either side's. */
+/** The number of transceivers and media descriptions of each open connection of a page, of both sides. */
 function descriptions(person: Person): Promise<number[]> {
   return person.page.evaluate(() => {
     const open = window.connections.filter((connection) => connection.connectionState === 'connected');
@@ -23,7 +23,7 @@ function descriptions(person: Person): Promise<number[]> {
   });
 }
 
-/** The kinds of media that arrive at a page, whose packets have been received. */
+/** The kinds of media of which a page has received packets. */
 function arriving(person: Person): Promise<string[]> {
   return person.page.evaluate(async () => {
     const reports = await Promise.all(window.connections.map((connection) => connection.getStats()));
@@ -32,7 +32,7 @@ function arriving(person: Person): Promise<string[]> {
   });
 }
 
-/** Messages both ways: what one side wanted to negotiate before has been on its way. */
+/** Sends a message each way, so that any earlier negotiation has arrived. */
 async function exchange(ada: Person, eve: Person): Promise<void> {
   for (const [from, to] of [[ada, eve], [eve, ada]] as const) {
     const text = `${await from.id()} to ${await to.id()}`;
@@ -63,7 +63,7 @@ test('three see and hear each other in every order, and who comes later does too
   await turn(ben, 'Share screen', true);
   await moves(tile(ada, 'Ben’s screen'));
 
-  // One has set that newcomers see her at once, the other is asked.
+  // Ada shows newcomers her media at once; Ben must approve each.
   await alwaysShow(ada);
   const cleo = await enter('Cleo');
   await Promise.all([ada.sees(2), ben.sees(2), cleo.sees(2)]);
@@ -205,7 +205,7 @@ test('another camera takes the place of the first, and the viewer sees the same 
   await expect.poll(track).toBe(other);
 });
 
-test('a newcomer gets no picture and no sound until one press, by mouse or by keyboard', async ({ server, join }) => {
+test('a newcomer receives no media before approval, by mouse or by keyboard', async ({ server, join }) => {
   test.setTimeout(600_000);
   const url = `${server.url}/r/guessed`;
   const enter = async (name: string) => {
@@ -219,7 +219,7 @@ test('a newcomer gets no picture and no sound until one press, by mouse or by ke
   const [ada, ben] = [await enter('Ada'), await enter('Ben')];
   await Promise.all([ada.sees(1), ben.sees(1)]);
   for (const button of ['Camera', 'Microphone', 'Share screen']) await turn(ada, button, true);
-  // Who was there before is not asked about.
+  // Members present before are viewers without approval.
   await moves(tile(ben, 'Ada’s camera'));
   await moves(tile(ben, 'Ada’s screen'));
   await expect(waiting(ada)).toHaveText('');
@@ -236,7 +236,7 @@ test('a newcomer gets no picture and no sound until one press, by mouse or by ke
   expect((await descriptions(ada)).sort()).toEqual([0, expect.any(Number)]);
   expect(await arriving(eve)).toEqual([]);
   await expect(ada.row(await eve.id()).getByRole('img', { name: 'doesn\'t see or hear you', exact: true })).toBeVisible();
-  // It asks above the stage, and not over it.
+  // The bar does not cover the stage.
   const [bar, stage] = [await waiting(ada).boundingBox(), await ada.page.getByRole('region', { name: 'Stage', exact: true }).boundingBox()];
   expect(bar && stage && bar.y + bar.height <= stage.y + 0.5).toBe(true);
 
@@ -248,7 +248,7 @@ test('a newcomer gets no picture and no sound until one press, by mouse or by ke
   await expect(ada.row(await eve.id()).getByRole('img', { name: 'sees and hears you', exact: true })).toBeVisible();
   await expect(waiting(ada)).toHaveText('');
 
-  // By keyboard alone, from the field above the list; the focus stays where something is.
+  // By keyboard alone, from the field above the list; the focus moves to an element that stays.
   const finn = await enter('Finn');
   await Promise.all([ada.sees(3), finn.sees(3)]);
   const allow = ada.row(await finn.id()).getByRole('button', { name: 'Let Finn see and hear you' });
@@ -263,7 +263,7 @@ test('a newcomer gets no picture and no sound until one press, by mouse or by ke
   await expect.poll(() => arriving(finn)).toEqual(['audio', 'video']);
   await expect(ada.button('Write to Finn')).toBeFocused();
 
-  // A reload is the same member; whom one hides from sees no more, and isn't asked about again.
+  // A reload keeps the approval. A denied member receives nothing more, and does not wait for approval again.
   await eve.page.reload();
   await Promise.all([ada.sees(3), eve.sees(3)]);
   await moves(tile(eve, 'Ada’s camera'));
@@ -278,7 +278,7 @@ test('a newcomer gets no picture and no sound until one press, by mouse or by ke
   await moves(tile(finn, 'Ada’s camera'));
 });
 
-test('the bar asks about one newcomer after the other, and who is there when it begins again is no newcomer', async ({ server, join }) => {
+test('the bar offers newcomers one by one, and members present at a restart need no approval', async ({ server, join }) => {
   const url = `${server.url}/r/again`;
   const ada = await join(url, {}, small);
   await ada.rename('Ada');
@@ -292,7 +292,7 @@ test('the bar asks about one newcomer after the other, and who is there when it 
   await ada.sees(3);
   const allow = (name: string) => waiting(ada).getByRole('button', { name: `Let ${name} see and hear you` });
   await expect(waiting(ada)).toContainText('3 newcomers don\'t see or hear you yet.');
-  // The second click would be for the next one.
+  // The second click would hit the next newcomer's button.
   await allow('Ben').dblclick();
   await expect(waiting(ada)).toContainText('2 newcomers don\'t see or hear you yet.');
   await moves(tile(ben, 'Ada’s camera'));
@@ -311,7 +311,7 @@ test('the bar asks about one newcomer after the other, and who is there when it 
   await moves(tile(eve, 'Ada’s camera'));
   await expect(waiting(ada)).toHaveText('');
 
-  // Nor is it asked again about somebody who is turned away.
+  // A denied newcomer does not wait for approval again.
   const finn = await join(url);
   await finn.rename('Finn');
   await waiting(ada).getByRole('button', { name: 'Not now: Finn' }).focus();
@@ -324,7 +324,7 @@ test('the bar asks about one newcomer after the other, and who is there when it 
   await expect(tile(finn, 'Ada’s camera')).toContainText('not shared with you yet');
 });
 
-test('where newcomers always see, nobody is asked, and each room remembers it', async ({ server, join }) => {
+test('with `Always` newcomers see at once, and each room keeps the setting', async ({ server, join }) => {
   const url = `${server.url}/r/open`;
   const ada = await join(url, {}, small);
   await ada.rename('Ada');
@@ -344,7 +344,7 @@ test('where newcomers always see, nobody is asked, and each room remembers it', 
   await moves(tile(cleo, 'Ada’s camera'));
   await ada.button('Devices').click();
   await expect(newcomers(ada)).toHaveValue('always');
-  // Back to being asked: nobody who sees is cut off.
+  // Back to approval: present viewers stay.
   await newcomers(ada).selectOption('Ask me');
   await ada.page.keyboard.press('Escape');
   const eve = await join(url);
@@ -361,7 +361,7 @@ test.describe('on a server that asks for tokens', () => {
   const secret = 'a-secret-of-thirty-two-bytes--ok';
   test.use({ serverArgs: ['--auth', 'token'], serverEnv: { CONVERGE_TOKEN_SECRET: secret } });
 
-  test('newcomers are let in by the server, and see at once', async ({ server, visitor }) => {
+  test('newcomers with a token see at once', async ({ server, visitor }) => {
     const enter = async () => {
       const person = await visitor();
       await small(person.context);

@@ -215,11 +215,11 @@ export class FirefoxPerson implements Member {
 
   async duplicate(): Promise<FirefoxPerson> {
     const opened = new Promise<Page | null>((resolve) => this.page.once('popup', resolve));
-    // Without an address: a page that loads while the driver attaches to its tab may be one that the driver never sees.
+    // Opened blank: the driver can miss a page that loads while it attaches to the tab.
     await this.page.evaluate(() => void window.open());
     const page = await opened;
     if (!page) throw new Error('the tab was closed while it opened');
-    expect(await page.evaluate(() => sessionStorage.length), 'the copy has what the tab remembers').toBeGreaterThan(0);
+    expect(await page.evaluate(() => sessionStorage.length), 'the copy has the tab’s session storage').toBeGreaterThan(0);
     return new FirefoxPerson(page, this.downloads).enter(this.page.url());
   }
 

@@ -40,10 +40,10 @@ test.describe('with tokens', () => {
 });
 
 test.describe('a server that ends in order', () => {
-  // A page may try to come back before the server is there again.
+  // A page may try to reconnect before the server has restarted.
   test.use({ mayComplain: [/WebSocket connection to .* failed/] });
 
-  test('is come back to, and nobody has left', async ({ server, person }) => {
+  test('is reconnected to, and no member has left', async ({ server, person }) => {
     const [ada, ben] = [await person('lobby'), await person('lobby')];
     await Promise.all([ada.sees(1), ben.sees(1)]);
     await server.stop('SIGTERM');
@@ -57,7 +57,7 @@ test.describe('a server that ends in order', () => {
 });
 
 test.describe('watched from elsewhere', () => {
-  // The page tries to come back to the server that has ended.
+  // The page tries to reconnect to the stopped server.
   test.use({ serverArgs: ['--metrics-addr', '127.0.0.1:0', '--log-format', 'json'], mayComplain: [/WebSocket connection to .* failed/] });
 
   test('a server counts, and is not ready once it has been told to end', async ({ server, person }) => {
@@ -114,11 +114,11 @@ test.describe('scripts', () => {
       return { blocked: await blocked, injected: 'injected' in window };
     });
     expect(ran.injected).toBe(false);
-    // Browsers that know Trusted Types look at these first.
+    // Browsers with Trusted Types check these first.
     expect(ran.blocked).toMatch(/^(script-src-attr|require-trusted-types-for)$/);
   });
 
-  test('are not made of texts, and no markup that holds any', async ({ server, visitor }) => {
+  test('are not created from text or markup', async ({ server, visitor }) => {
     const ada = await (await visitor()).enter(`${server.url}/r/lobby`);
     const refused = await ada.page.evaluate(() => {
       const refuses = (attempt: () => void) => {
@@ -143,7 +143,7 @@ test.describe('scripts', () => {
   });
 });
 
-test.describe('a program that was changed on its way', () => {
+test.describe('a program modified in transit', () => {
   test.use({ mayComplain: [/integrity|Failed to fetch|Failed to load|net::ERR_FAILED/i] });
 
   for (const kind of ['js', 'wasm']) {
@@ -151,7 +151,7 @@ test.describe('a program that was changed on its way', () => {
       const ada = await visitor({ serviceWorkers: 'block' });
       await ada.page.route(`**/pkg/*.${kind}`, async (route) => {
         const response = await route.fetch();
-        // Still a program: a comment, and a section of no meaning.
+        // Still valid: an appended comment, and an empty custom section.
         const added = kind === 'js' ? Buffer.from('//') : Buffer.from([0, 2, 1, 120]);
         await route.fulfill({ response, body: Buffer.concat([await response.body(), added]) });
       });

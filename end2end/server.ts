@@ -15,7 +15,7 @@ export function binary(): string {
   return found;
 }
 
-/** Makes a token for a room of a server that has this secret. */
+/** Mints a token for a room, signed with this secret. */
 export function token(room: string, secret: string): string {
   const args = ['token', '--room', room, '--valid-for', '1h'];
   return execFileSync(binary(), args, { env: { ...process.env, CONVERGE_TOKEN_SECRET: secret }, encoding: 'utf8' }).trim();
@@ -39,7 +39,7 @@ export class Server {
   async start(): Promise<this> {
     // By hand and without any environment of ours, from the checkout: that must be enough.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(LEPTOS|CONVERGE)_/.test(name)));
-    // The second is what a phone on the LAN would call it: browsers don't trust it as they trust localhost.
+    // `lan.test` stands for a LAN name: browsers don't trust it as they trust localhost.
     const names = ['--addr', `${this.host}:${this.port}`, '--host', 'lan.test'];
     const server = spawn(this.program, [...names, ...this.args], { cwd: root, env: { ...env, ...this.env } });
     this.process = server;

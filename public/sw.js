@@ -20,7 +20,7 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const { origin, pathname, search } = new URL(request.url);
   if (request.method !== 'GET' || origin !== self.location.origin) return;
-  // An address with a query may hold what somebody typed, or be one of any number: nothing of it is kept.
+  // Cache no address with a query: it may hold typed text, and there is no end of them.
   if (search !== '' && request.mode !== 'navigate') return;
   if (HASHED.test(pathname)) event.respondWith(hashed(request));
   else if (request.mode === 'navigate' && (pathname === '/' || pathname.startsWith('/r/'))) event.respondWith(page(request, pathname + search));

@@ -16,7 +16,7 @@ PATH="$PATH:$PWD/node_modules/.bin" wasm-opt -Oz --enable-bulk-memory --enable-n
 node bench/links.mjs
 node bench/connect.mjs
 
-# The page: a first visit, twenty pointers at once, a call of two minutes, a hostile member, and what Lighthouse says.
+# The page: a first visit, twenty pointers at once, a call of two minutes, a hostile member, and Lighthouse.
 node bench/first-visit.mjs
 node bench/cursors.mjs
 node bench/soak.mjs

@@ -11,8 +11,8 @@ mod settings;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How many threads read files, at most. tokio's default of 512 lets strangers that ask for files start hundreds, and each
-/// leaves the allocator some 400 kB that it keeps.
+/// The most threads that read files. At tokio's default of 512, strangers' requests for files start hundreds, and the
+/// allocator keeps some 400 kB of each.
 #[cfg(feature = "ssr")]
 const FILE_THREADS: usize = 8;
 
@@ -67,7 +67,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// Returns the server's runtime, with a thread for each processor beside those that read files.
+/// Returns the server's runtime: a thread for each processor, and at most [`FILE_THREADS`] that read files.
 #[cfg(feature = "ssr")]
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(FILE_THREADS).build()
@@ -95,17 +95,19 @@ fn start_log(settings: &settings::Settings) -> Result<(), tracing_subscriber::fi
 
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::HashSet;
     use std::sync::{Arc, Mutex};
 
     use super::{FILE_THREADS, runtime};
 
     #[test]
-    fn few_threads_read_files() {
+    fn the_threads_that_read_files_are_bounded() {
         let gate = Arc::new(Mutex::new(()));
         let closed = gate.lock().unwrap();
         let runtime = runtime().unwrap();
-        // A runtime without a bound starts a thread for each of these, since the earlier ones wait at the gate.
+        // Without a bound the runtime would start a thread for each, since the earlier ones wait at the gate.
         let reads: Vec<_> = (0..10 * FILE_THREADS)
             .map(|_| {
                 let gate = gate.clone();

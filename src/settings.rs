@@ -54,7 +54,7 @@ pub(crate) enum Command {
         /// Don't hand out TURN servers with it
         #[arg(long)]
         no_relay: bool,
-        /// The one peer id that may use it; without, its holder may be anybody
+        /// The only peer id that may use the token; without it, any peer may
         #[arg(long, value_name = "PEER ID")]
         sub: Option<PeerId>,
     },
@@ -105,7 +105,7 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     pub(crate) server: server::Settings,
     pub(crate) listen: Listen,
-    /// How many pages one address may load: each second in the long run, and at once.
+    /// The budget of pages of one address: each second in the long run, and at once.
     pub(crate) pages_per_ip: (u32, u32),
     /// What makes tokens and checks them, if there is a secret.
     pub(crate) tokens: Option<RoomTokens>,
@@ -269,8 +269,8 @@ impl Settings {
         toml::to_string(&self.effective)
     }
 
-    /// What is legal but seldom meant, in words. `affordable` is how many connections there are descriptors for, if that is
-    /// known.
+    /// Returns warnings about settings that are valid but seldom intended. `affordable` is the number of connections
+    /// that the file descriptors allow, if known.
     pub(crate) fn warnings(&self, affordable: Option<u32>) -> Vec<String> {
         let mut warnings = Vec::new();
         let sockets = self.server.hub.limits.max_connections;

@@ -1,18 +1,19 @@
-// What one member can do to the others' pages with a few kilobytes of its own: run by hostile.spec.ts, which asserts what the
-// others still can do, and by bench/hostile.mjs, which measures how long their pages are busy.
+// Attacks by one member on the others' pages. hostile.spec.ts runs them and asserts that the others still work;
+// bench/hostile.mjs measures how long their pages are busy.
 'use strict';
 
 /**
- * Each `run` is passed to the attackers' page as source: it gets the hostile members and `wire`, and nothing else. It resolves
- * when everything is on its way, or the links are closed.
+ * Each `run` is passed to the attackers' page as source: it can use only the hostile members and `wire`. It resolves
+ * once all frames are sent, or the links are closed.
  *
  * @typedef {object} Attack
  * @property {string} name
  * @property {(members: any[], wire: any) => unknown} run
- * @property {number} [members] How many hostile members there are; one if not given.
- * @property {boolean} [closed] Whether the link must be closed for it, or must not. Either is right if not given: the member
- *   may be slowed, or closed where it exceeds a bound.
- * @property {Record<string, number>} [received] How many answers of a kind, or messages of a channel, a page may send at most.
+ * @property {number} [members] The number of hostile members; one by default.
+ * @property {boolean} [closed] Whether the attack must close the link, or must not. If unset, either is right:
+ *   back-pressure may slow the member, or its link closes once it exceeds a bound.
+ * @property {Record<string, number>} [received] The most replies of a kind, or messages of a channel, that a page may
+ *   send.
  */
 
 /** @type {Attack[]} */
@@ -50,7 +51,7 @@ const attacks = [
     },
   },
   {
-    // Nothing is lost of a fast sender that keeps the protocol.
+    // A fast sender that keeps to its credit loses nothing.
     name: '20,000 messages as fast as they are acknowledged',
     closed: false,
     run: ([mallory], { bodies }) => {
@@ -150,7 +151,7 @@ const attacks = [
     run: ([mallory], { RELIABLE, frames }) =>
       mallory.each(async (link) => {
         const odd = ['0.0.0.0', '::', '255.255.255.255', '224.0.0.251', 'ff02::1', 'router.example', 'metadata.internal', '1'];
-        // The last is one that a browser may have (RFC 5737), and comes after the others.
+        // The last is an address that a browser may have (RFC 5737), sent after the others.
         for (const address of [...odd, '192.0.2.77']) {
           const candidate = { candidate: `candidate:1 1 udp 2113937151 ${address} 5353 typ host`, sdpMid: '0', sdpMLineIndex: 0 };
           await link.send(RELIABLE, frames.negotiation({ attempt: link.attempt, round: link.round, candidate }));

@@ -1,4 +1,4 @@
-// A member that speaks the wire without any of the product's code, after src/signal/PROTOCOL.md and src/p2p/wire.rs.
+// A member that implements src/signal/PROTOCOL.md and src/p2p/wire.rs without any of the product's code.
 'use strict';
 
 /**
@@ -8,11 +8,11 @@
 function outsider() {
   const [RELIABLE, LOSSY, BULK] = [0, 1, 2];
   const LANES = [{}, { ordered: false, maxRetransmits: 0 }, {}];
-  /** How each lane delivers, as a hello states it: reliable, no retransmits, reliable. */
+  /** The lanes' delivery, as a hello encodes it: reliable, no retransmits, reliable. */
   const TAGS = [0, 1 << 24, 0];
   const JSON_CODEC = 1;
   const MAX_PACK_BYTES = 16 * 1024;
-  /** A sender that keeps the protocol holds at most this many unacknowledged bodies per lane. */
+  /** The most unacknowledged bodies per lane that the protocol allows a sender. */
   const CREDIT = 4096;
   /** Chromium fails a channel that buffers more than 16 MiB. */
   const BUFFERED_BYTES = 1024 * 1024;
@@ -44,7 +44,7 @@ function outsider() {
     negotiation: (negotiation) => [7, ...text(JSON.stringify(negotiation))],
     loose: (channel, value) => [9, ...text(channel), 0, ...json(value)],
     whole: (body) => [64, ...body],
-    /** The first part of a body of that many bytes in all. */
+    /** The first part of a body of `total` bytes. */
     first: (total, bytes) => [65, ...varint(total), ...bytes],
     pack: (bodies) => [68, ...bodies.flatMap(sized)],
   };
@@ -55,7 +55,7 @@ function outsider() {
     stop: (transfer) => [7, ...varint(transfer), 1, 0],
   };
 
-  /** Reads a frame's fields one after the other. */
+  /** Reads a frame's fields in order. */
   class Reader {
     constructor(bytes, at = 0) {
       this.bytes = bytes;
@@ -87,24 +87,24 @@ function outsider() {
     }
   }
 
-  /** A connection to one member, and counts of what came over it. */
+  /** A connection to one member, and counts of the data received on it. */
   class Link {
-    /** The other side has said hello, and that it has ours. */
+    /** The peer has sent its hello, and has acknowledged ours. */
     isOpen = false;
     wasOpen = false;
-    /** It said goodbye, instead of closing the link without a word. */
+    /** The peer sent a goodbye before the link closed. */
     saidBye = false;
-    /** Bodies that were sent on lane 0, and those of them that are acknowledged. */
+    /** Bodies sent on lane 0, and those of them that the peer has acknowledged. */
     sent = 0;
     acknowledged = 0;
-    /** Bodies and messages that came, by kind or channel. */
+    /** Bodies and messages received, by kind or channel. */
     received = {};
     /** Counts this side's descriptions. */
     round = -1;
-    /** By lane: bodies that came, and those that this side has acknowledged. */
+    /** By lane: bodies received, and those of them that this side has acknowledged. */
     bodies = [0, 0, 0];
     told = [0, 0, 0];
-    /** By lane: how many bytes of a body in parts are still to come. */
+    /** By lane: the missing bytes of a body in parts. */
     missing = [0, 0, 0];
 
     constructor(member, peer, attempt, iceServers) {
@@ -163,7 +163,7 @@ function outsider() {
 
     frame(lane, reader) {
       if (reader.bytes[0] === 99 && !this.greeted) {
-        // What the other side received of an earlier session is of no interest: this one keeps none.
+        // Ignore the hello's state of an earlier session: this side keeps none.
         this.greeted = true;
         return this.raw(RELIABLE, frames.ready());
       }
@@ -217,7 +217,7 @@ function outsider() {
       return true;
     }
 
-    /** Sends a frame when the channel has room. Resolves to `false` if the link is closed. */
+    /** Sends a frame once the channel's buffer is low. Resolves to `false` if the link is closed. */
     async send(lane, frame) {
       const channel = this.lanes[lane];
       while (channel.readyState === 'open' && channel.bufferedAmount > BUFFERED_BYTES) {
@@ -227,7 +227,7 @@ function outsider() {
       return this.raw(lane, frame);
     }
 
-    /** Sends that many frames. Resolves when all are on their way, or the link is closed. */
+    /** Sends `count` frames. Resolves once the channels are drained, or the link is closed. */
     async flood(lane, count, frame) {
       for (let n = 0; n < count; n += 1) {
         if (!(await this.send(lane, frame(n)))) return;
@@ -236,8 +236,8 @@ function outsider() {
     }
 
     /**
-     * Sends bodies on lane 0, together as far as they fit into one frame. With `credit` it waits for acknowledgements as the
-     * protocol asks. Resolves to `false` if the link is closed.
+     * Sends bodies on lane 0, packed into frames. With `credit` it waits for acknowledgements as the protocol requires.
+     * Resolves to `false` if the link is closed.
      */
     async sendBodies(all, { credit = false } = {}) {
       for (let at = 0; at < all.length; ) {
@@ -258,7 +258,7 @@ function outsider() {
       while (this.isOpen && this.acknowledged < this.sent) await new Promise((wake) => (this.wake = wake));
     }
 
-    /** Resolves when everything is handed to the network, or the link is closed. */
+    /** Resolves once the channels' buffers are empty, or the link is closed. */
     async drained() {
       while (this.isOpen && this.lanes.some((channel) => channel.bufferedAmount > 0)) {
         await new Promise((passed) => setTimeout(passed, 20));
@@ -278,7 +278,7 @@ function outsider() {
   const concat = (...parts) => new Uint8Array(parts.flatMap((part) => [...part]));
 
   class Member {
-    /** Whether it acknowledges what it receives. */
+    /** Whether it acknowledges received bodies. */
     acknowledges = true;
     links = new Map();
 
@@ -286,7 +286,7 @@ function outsider() {
       this.name = name;
     }
 
-    /** Joins a room by its name. Resolves when the server has said who else is there. */
+    /** Joins a room by its name. Resolves once the server has listed the other members. */
     async join(room) {
       const keys = await crypto.subtle.generateKey('Ed25519', false, ['sign']);
       const id = new Uint8Array(await crypto.subtle.exportKey('raw', keys.publicKey));
@@ -329,8 +329,8 @@ function outsider() {
 
     signalled({ from, data }) {
       let link = this.links.get(from);
-      // A link that was open and is closed stays closed: a test reads what became of it. On a busy machine the first attempt
-      // may take too long for the other side.
+      // A link that was open is not reopened: tests read its final state. One that never opened is retried, since the
+      // first attempt may time out on a busy machine.
       if (link?.wasOpen !== true && (data.dial || (data.offer && link?.attempt !== data.attempt))) {
         link?.pc.close();
         link = this.link(from, data.dial ? Math.floor(Math.random() * 0xffff_ffff) : data.attempt);
@@ -339,21 +339,21 @@ function outsider() {
       if (link?.attempt === data.attempt) link.negotiate(data);
     }
 
-    /** Resolves when links to this many others are open. */
+    /** Resolves once links to this many members are open. */
     async meets(others) {
       while ([...this.links.values()].filter((link) => link.isOpen).length < others) {
         await new Promise((passed) => setTimeout(passed, 20));
       }
     }
 
-    /** Does something with every open link at once. */
+    /** Runs `act` with every open link, concurrently. */
     async each(act) {
       const links = [...this.links.values()].filter((link) => link.isOpen);
       await Promise.all(links.map(act));
     }
   }
 
-  /** Joins a room, under a name, and is linked to this many others. */
+  /** Joins a room under a name. Resolves once links to this many members are open. */
   async function join(room, name, others) {
     const member = await new Member(name).join(room);
     await member.meets(others);
@@ -364,13 +364,14 @@ function outsider() {
 }
 
 /**
- * Runs a function in the page of the hostile members: it gets them and `wire`, and `given`, and can use nothing else.
+ * Runs a function in the page of the hostile members. It can use only the members, `wire` and `given`.
  *
  * @typedef {<T, G = undefined>(act: (members: any[], wire: any, given: G) => T, given?: G) => Promise<Awaited<T>>} Act
  */
 
 /**
- * Has members of these names join a room, from a page that runs nothing else, and link to each other and to this many others.
+ * Has members of these names join a room from one bare page. Resolves once they are linked to each other and to
+ * `others` more.
  *
  * @param {import('@playwright/test').Page} page
  * @param {string} origin

@@ -1,9 +1,9 @@
 //! A hub with a few connections, driven by any bytes: frames that are messages and frames that are none, sockets that
 //! come and go, and time.
 //!
-//! Nothing panics; who is told of somebody is told when that one has gone, and of nobody that is not there; when all
-//! have gone and every wait is over, nothing is left. A topic never has more members than it may, and it is full only if
-//! members that are there take all of its places but those that may be kept for absent ones.
+//! Nothing panics. A connection that was notified of a member is notified when it leaves, and of no member that is
+//! absent. The hub is empty once all connections have ended and every timeout has passed. A topic never exceeds its
+//! limit of members. It is full only if present members take all places but those reserved for absent ones.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,7 @@ impl Bench {
             match output {
                 Output::Send { conn, frame, from } => {
                     assert!(self.sessions.contains_key(&conn), "nothing is said after the end");
-                    assert!(frame.len() <= 65_536, "it fits into what clients accept");
+                    assert!(frame.len() <= 65_536, "it fits into a client's largest frame");
                     if let Some(sender) = from {
                         assert!(frame.starts_with(r#"{"signal""#), "only signals have a sender");
                         assert_eq!(self.joined.get(&sender), self.joined.get(&conn), "of the same topic");
@@ -98,7 +98,7 @@ impl Bench {
         assert_eq!(self.hub.connections(), self.sessions.len());
         assert_eq!(self.hub.members(), self.joined.len());
         for topic in self.joined.values() {
-            assert!(self.present(Some(*topic)) <= self.max_members, "no more than it may have");
+            assert!(self.present(Some(*topic)) <= self.max_members, "within the topic's limit");
         }
     }
 
@@ -113,7 +113,7 @@ impl Bench {
             }
             ServerMessage::Error { code: ErrorCode::RoomFull, .. } => {
                 let kept = (self.max_members / 4).max(1);
-                assert!(self.present(self.joining) + kept >= self.max_members, "absent members keep nobody out");
+                assert!(self.present(self.joining) + kept >= self.max_members, "absent members' share");
             }
             ServerMessage::Joined { members } => view.extend(members.iter().map(|member| member.id)),
             ServerMessage::Left { members } => {
@@ -198,7 +198,7 @@ fuzz_target!(|bytes: &[u8]| {
             11 => bench.handle(Input::Refuse { conn, code: CODES[which % CODES.len()] }),
             12 => bench.handle(Input::Drain { conn, retry_after: Duration::from_millis(which as u64) }),
             13 => bench.wait(Duration::from_millis(which as u64 * 40)),
-            // A driver drops a signal between any two, or one that it did not have.
+            // A driver drops a signal between any two, or an unknown one.
             14 => bench.handle(Input::Congested { conn, receiver: which as ConnId }),
             // Any text at all.
             _ => {

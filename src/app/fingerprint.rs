@@ -1,4 +1,4 @@
-//! A hash of a member's key: what people compare to know each other by.
+//! A hash of a member's key, which people compare to recognise each other.
 
 use converge_p2p::PeerId;
 use sha2::{Digest, Sha256};
@@ -9,9 +9,9 @@ const DOMAIN: &[u8] = b"converge fingerprint\0";
 /// The colours of `style/components/avatar.css`.
 const TINTS: u8 = 12;
 
-/// The SHA-256 hash of a member's key. Each part that is shown has bits of its own: ten choose the name of a member that has
-/// none, one of twelve colours and fifteen bits make the avatar, and forty bits are the code. An attacker who wants a key with
-/// the avatar and the code of another has to try about 2^58 of them.
+/// The SHA-256 hash of a member's key. Each visible part has bits of its own: ten choose an unnamed member's name, one
+/// of twelve colours and fifteen bits make the avatar, and forty bits are the code. To match another member's avatar
+/// and code, an attacker has to try about 2^58 keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
 
@@ -21,7 +21,7 @@ impl Fingerprint {
         Self(Sha256::new().chain_update(DOMAIN).chain_update(peer.as_bytes()).finalize().into())
     }
 
-    /// Bits for the name of a member that has none.
+    /// Bits that choose an unnamed member's name.
     pub(crate) fn name_bits(self) -> [u8; 2] {
         [self.0[0], self.0[1]]
     }
@@ -31,7 +31,7 @@ impl Fingerprint {
         self.0[2] % TINTS
     }
 
-    /// The squares of the avatar that are filled, a bit for each.
+    /// The filled squares of the avatar, one bit each.
     pub(crate) fn pattern_bits(self) -> u16 {
         u16::from_le_bytes([self.0[3], self.0[4]])
     }

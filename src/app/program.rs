@@ -14,15 +14,15 @@ use sha2::{Digest, Sha256};
 pub use self::shape::with_shapes;
 use crate::words;
 
-/// What start.js adds to the script's address to have another instance of it.
+/// The suffix that start.js appends to the script's address to load another instance of it.
 const AGAIN: &str = "#again";
 
 /// Small, and in the page itself.
 const EARLY: &str = include_str!("program/early.js");
 const START: &str = include_str!("program/start.js");
 
-/// The files that a page loads, by their paths, and the hashes of what runs, as Subresource Integrity has them. Where files
-/// have no hash in their names, they may change under a server that runs, and have no hash here either.
+/// The paths of the files that a page loads, and the Subresource Integrity hashes of script and program. Files without
+/// a hash in their names may change while the server runs, so they have no integrity hash either.
 #[derive(Clone)]
 struct Files {
     script: String,
@@ -60,13 +60,13 @@ impl Files {
     }
 }
 
-/// The hash of a file, by which browsers refuse another in its place (<https://www.w3.org/TR/SRI/>).
+/// Returns a file's integrity hash: browsers refuse a file with another (<https://www.w3.org/TR/SRI/>).
 #[cfg(feature = "ssr")]
 fn integrity(file: &[u8]) -> String {
     format!("sha256-{}", data_encoding::BASE64.encode(&Sha256::digest(file)))
 }
 
-/// Pages are made on the server.
+/// Only the server renders pages.
 #[cfg(not(feature = "ssr"))]
 fn integrity(_: &[u8]) -> String {
     String::new()
@@ -109,7 +109,7 @@ pub(crate) fn Program(options: LeptosOptions) -> impl IntoView {
     let nonce = use_nonce();
     let integrity = wasm_hash.as_deref().unwrap_or_default();
     let call = format!("({})({script:?}, {wasm:?}, {integrity:?}, {urgent})", START.trim_end().trim_end_matches(';'));
-    // The one way to give the hash of a script that another imports. It comes before whatever loads a module.
+    // Only an import map can set the hash of an imported script. It must precede any module load.
     let imports = script_hash.clone().map(|hash| {
         let nonce = nonce.clone();
         let map = format!(r#"{{"integrity":{{"{script}":"{hash}","{script}{AGAIN}":"{hash}"}}}}"#);

@@ -12,7 +12,7 @@ const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 /// A topic stands in its page's address, and is nobody else's business; the rest is what a room needs of the browser.
 const ALWAYS: [(HeaderName, &str); 4] = [
     (REFERRER_POLICY, "no-referrer"),
-    // Pages of other sites can't embed what is here, and so not read it from memory that a processor shares.
+    // Other sites can't embed responses, and so can't read them through side channels of the processor.
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (

@@ -32,27 +32,27 @@ use tower_http::services::{ServeDir, ServeFile};
 
 use super::headers::{self, Way};
 
-/// The longest path and query, in bytes: a room's name has at most 128, each of which may be written as three.
+/// The longest path and query, in bytes: a room's name has at most 128, percent-encoded as three each.
 const LONGEST_ADDRESS: usize = 1024;
 
-/// A visit of a page makes some ten requests.
+/// A page visit makes some ten requests.
 const FILES_PER_PAGE: u32 = 10;
 
 /// The bytes that are read of a file at a time. Each response in progress holds up to three chunks: one that is read, one
 /// that was read, and one that waits for its reader.
 const FILE_CHUNK: usize = 8 * 1024;
 
-/// How long the numbers of rooms and people stay as they are. Fresh ones would tell a stranger the moment at which
-/// somebody comes or goes.
+/// How long the numbers of rooms and people are cached. Fresh ones would show a stranger the moment at which a member
+/// joins or leaves.
 const NUMBERS_FOR: Duration = Duration::from_secs(10);
 
-/// What the routes need to know of the settings.
+/// The settings of the routes.
 pub(super) struct Site {
     /// Pages are served over TLS.
     pub(super) secure: bool,
-    /// The names that the server answers as.
+    /// The hosts whose requests the server answers.
     pub(super) origins: Origins,
-    /// How many pages one address may load: each second in the long run, and at once.
+    /// The budget of pages of one address: each second in the long run, and at once.
     pub(super) pages_per_ip: (u32, u32),
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Site {
 pub(super) fn router(options: LeptosOptions, signalling: &Signalling, site: Site) -> Router {
     let root = Path::new(&*options.site_root);
     let (per_second, burst) = site.pages_per_ip;
-    // Half of the processors, so that all else goes on meanwhile.
+    // Half of the processors, which leaves the others to signalling and files.
     let at_a_time = std::thread::available_parallelism().map_or(1, NonZero::get) / 2;
     let rendered = Arc::new(RequestBudget::new(per_second, burst).at_a_time(at_a_time));
     let context = page_context(&options, signalling);
@@ -107,8 +107,8 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, site: Site
     guarded(routes.layer(from_fn(one_address)), site)
 }
 
-/// With the headers that every answer has, and a page in place of an answer that panicked, or that this server has no
-/// business to give. Each address has a budget of requests of any kind.
+/// Adds the headers of every response, the budget of all requests of an address, and error pages: for panics, foreign
+/// hosts and too long addresses.
 fn guarded(routes: Router, site: Site) -> Router {
     let (per_second, burst) = site.pages_per_ip;
     let requests = RequestBudget::new(per_second.saturating_mul(FILES_PER_PAGE), burst.saturating_mul(FILES_PER_PAGE));
@@ -138,7 +138,7 @@ fn guarded(routes: Router, site: Site) -> Router {
     ))
 }
 
-/// The host that a request is made to. HTTP/2 has it in the address.
+/// Returns the requested host. HTTP/2 has it in the address.
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     host.or_else(|| uri.authority().map(|authority| authority.as_str()))
@@ -153,7 +153,7 @@ async fn budgeted(State(budget): State<Arc<RequestBudget>>, request: Request, ne
     }
 }
 
-/// What is needed of a request to take it from its address' budget.
+/// The parts of a request that its budget depends on.
 struct Asked {
     client: Option<Client>,
     version: Version,
@@ -164,11 +164,11 @@ impl Asked {
         Self { client: request.extensions().get().copied(), version: request.version() }
     }
 
-    /// The response that refuses it, after which its connection ends.
+    /// Returns the response that refuses the request and, before HTTP/2, closes its connection.
     fn too_often(&self) -> Response {
         let mut refused = page(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_PAGE);
         refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        // HTTP/2 has no such header.
+        // HTTP/2 forbids this header.
         if self.version < Version::HTTP_2 {
             refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -176,7 +176,7 @@ impl Asked {
     }
 }
 
-/// A page that is always the same.
+/// Returns a static page.
 fn page(status: StatusCode, page: &'static str) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
@@ -436,14 +436,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_long_is_refused_before_it_is_rendered() {
+    async fn a_too_long_address_is_refused_before_it_is_rendered() {
         for path in [format!("/r/{}", "x".repeat(30_000)), format!("/?topic={}", "x".repeat(1100))] {
             let (status, headers, body) = get(&path).await;
             assert_eq!(status, StatusCode::URI_TOO_LONG, "{}", &path[..20]);
             assert!(body.len() < 500 && body.contains("too long"), "{body}");
             assert_eq!(text(&headers, "cache-control"), "no-store");
         }
-        // The longest name there is, with each byte written as three.
+        // The longest name, with each byte percent-encoded.
         let name = "ü".repeat(64);
         assert_eq!(get(&converge_app::room_path(&name)).await.0, StatusCode::OK);
         let (status, headers, _) = get(&format!("/r/{}", "x".repeat(129))).await;
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_the_server_was_not_told_of_is_refused() {
+    async fn an_unknown_host_is_refused() {
         for (host, expected) in [
             ("evil.example", StatusCode::MISDIRECTED_REQUEST),
             ("meet.example", StatusCode::OK),
@@ -462,11 +462,11 @@ mod tests {
             let (parts, body) = server()[0].clone().oneshot(request).await.unwrap().into_parts();
             assert_eq!(parts.status, expected, "{host}");
             let body = to_bytes(body, 1 << 20).await.unwrap();
-            assert!(!String::from_utf8_lossy(&body).contains("evil"), "it is not repeated");
+            assert!(!String::from_utf8_lossy(&body).contains("evil"), "the page does not repeat the host");
         }
     }
 
-    /// The routes behind the listener that tells them who asks.
+    /// Serves the routes behind a listener, which adds the client's address to requests.
     async fn served(pages_per_ip: (u32, u32)) -> SocketAddr {
         let signalling = Signalling::new(converge_signal::server::Settings::default()).unwrap();
         let options = LeptosOptions::builder().output_name("converge").site_root("/nowhere").env(Env::PROD).build();
@@ -477,7 +477,7 @@ mod tests {
         addr
     }
 
-    /// The first line of the response to a request from one of the machine's own addresses.
+    /// Sends a request from one of the machine's own addresses. Returns the first line of the response.
     async fn asked(addr: SocketAddr, source: &str, path: &str) -> String {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((source.parse::<std::net::Ipv4Addr>().unwrap(), 0).into()).unwrap();
@@ -490,18 +490,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_address_gets_so_many_pages_and_others_theirs() {
+    async fn each_address_has_a_page_budget_of_its_own() {
         // Leptos' routes are made once, as in `server`.
         server();
         let addr = served((1, 2)).await;
-        // They come within a second or two, which give back one page each.
+        // They take a second or two, each of which refills one page.
         let pages: Vec<_> = (0..15).map(|_| tokio::spawn(asked(addr, "127.0.0.2", "/nowhere"))).collect();
         let mut refused = 0;
         for page in pages {
             refused += usize::from(page.await.unwrap() == "HTTP/1.1 429 Too Many Requests");
         }
         assert!(refused > 0, "all were answered");
-        // What costs little may be asked for more often, but not without end either.
+        // Cheap requests have a larger budget.
         assert_eq!(asked(addr, "127.0.0.2", "/healthz").await, "HTTP/1.1 200 OK");
         assert_eq!(asked(addr, "127.0.0.3", "/nowhere").await, "HTTP/1.1 404 Not Found");
     }

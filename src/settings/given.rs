@@ -155,8 +155,8 @@ given! {
           help_heading = "TLS and proxies")]
     trusted_proxy: Vec<IpNet>,
 
-    /// A name that this server is reached by, like meet.example; * for every name. May be given several times. IP
-    /// addresses and localhost need not be named
+    /// A name that clients reach this server by, like meet.example; * for every name. May be given several times. IP
+    /// addresses and localhost are always allowed
     #[arg(long, env = "CONVERGE_HOST", value_name = "NAME", value_delimiter = ' ', global = true,
           help_heading = "Who may come in")]
     host: Vec<String>,
@@ -177,8 +177,8 @@ given! {
     audience: String,
 
     /// A STUN or TURN server that browsers use to find a way to each other: stun:HOST:PORT, or
-    /// turn:HOST:PORT,USER,PASSWORD in the variable or the file, since a password on a command line is no secret. May be
-    /// given several times. None is needed on one network
+    /// turn:HOST:PORT,USER,PASSWORD in the variable or the file, since other users can read command lines. May be given
+    /// several times. One network needs no server
     #[arg(long, env = "CONVERGE_ICE_SERVER", value_name = "URL", value_delimiter = ' ', value_parser = ice_server,
           hide_env_values = true, global = true, help_heading = "Rooms")]
     ice_server: Vec<Ice>,
@@ -216,10 +216,10 @@ given! {
     /// Bytes on one socket, at once [default: 1048576]
     #[arg(long, env = "CONVERGE_BYTE_BURST", value_name = "N", global = true, help_heading = "Limits")]
     byte_burst: u32,
-    /// Pages for one address, a second in the long run; ten times as many files [default: 10]
+    /// Pages to one address per second, in the long run; ten times as many files [default: 10]
     #[arg(long, env = "CONVERGE_PAGES_PER_SECOND_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
     pages_per_second_per_ip: u32,
-    /// Pages for one address, at once; ten times as many files [default: 100]
+    /// Pages to one address, at once; ten times as many files [default: 100]
     #[arg(long, env = "CONVERGE_PAGE_BURST_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
     page_burst_per_ip: u32,
     /// Joins from one address, in the long run [default: 10]
@@ -238,7 +238,7 @@ given! {
     #[arg(long, env = "CONVERGE_EMPTY_JOINS_PER_MINUTE_PER_IP", value_name = "N", global = true,
           help_heading = "Limits")]
     empty_joins_per_minute_per_ip: u32,
-    /// Joins of empty rooms from one address, at once; while it is over this, it joins no room [default: 128]
+    /// Joins of empty rooms from one address, at once; beyond it, the address can join no room [default: 128]
     #[arg(long, env = "CONVERGE_EMPTY_JOIN_BURST_PER_IP", value_name = "N", global = true, help_heading = "Limits")]
     empty_join_burst_per_ip: u32,
     /// The largest frame, in bytes [default: 65536]
@@ -266,7 +266,7 @@ given! {
     /// How long a write of 64 KiB may take [default: 5s]
     #[arg(long, env = "CONVERGE_WRITE_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
     write_within: Time,
-    /// How long a client may take nothing of a response before it is cut off [default: 10s]
+    /// Disconnect a client that reads nothing of a response for this long [default: 10s]
     #[arg(long, env = "CONVERGE_SEND_WITHIN", value_name = "TIME", global = true, help_heading = "Times")]
     send_within: Time,
     /// At the end, how long requests that are being answered and sockets that are being closed may take [default: 5s]

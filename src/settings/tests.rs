@@ -113,7 +113,7 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
-fn a_password_is_no_argument() {
+fn a_password_as_an_argument_is_refused() {
     let arguments = ["--ice-server", "turn:a.example,ada,very-secret"];
     for arguments in [arguments.to_vec(), [&["check"], &arguments[..]].concat(), [&arguments[..], &["check"]].concat()]
     {
@@ -124,7 +124,7 @@ fn a_password_is_no_argument() {
 }
 
 #[test]
-fn a_server_on_a_network_is_told_its_names() {
+fn a_network_server_without_hosts_is_warned_about() {
     let (_, settings) = parse(&["--host", "meet.example", "--host", "a.example"]).unwrap();
     let origins = &settings.server.origins;
     assert!(
@@ -136,7 +136,7 @@ fn a_server_on_a_network_is_told_its_names() {
 }
 
 #[test]
-fn too_few_descriptors_are_said() {
+fn too_few_descriptors_are_warned_about() {
     let (_, settings) = parse(&["--max-connections", "1000"]).unwrap();
     let text = settings.warnings(Some(896)).join("\n");
     assert!(text.contains("descriptors for 896 connections, fewer than --max-connections 1000"), "{text}");

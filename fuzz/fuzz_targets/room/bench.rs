@@ -40,7 +40,7 @@ pub(crate) struct Bench {
     pub(crate) alive: u8,
     pub(crate) pongs: Vec<(usize, u32)>,
     pub(crate) server_pong: bool,
-    /// The page finds no time for what the others send.
+    /// The page is too busy to handle the others' frames.
     pub(crate) busy: bool,
 }
 
@@ -107,7 +107,7 @@ impl Bench {
         self.work();
     }
 
-    /// Handles what the others have sent, unless the page is busy with something else.
+    /// Handles the others' queued frames, unless the page is busy.
     pub(crate) fn work(&mut self) {
         while !self.busy && self.core.has_work() {
             self.core.handle(self.now, Input::Work);

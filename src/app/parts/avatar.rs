@@ -39,7 +39,7 @@ fn pattern(peer: PeerId) -> String {
     squares(Fingerprint::of(peer).pattern_bits())
 }
 
-/// Those squares whose bits are set.
+/// Draws the squares whose bits are set, as a path.
 fn squares(bits: u16) -> String {
     let mut path = String::new();
     for row in 0..5 {

@@ -17,12 +17,12 @@ where
     view! { <For each=move || keys.get() key=|key| *key children=move |key| row(key)/> }.into_any()
 }
 
-/// The first or the last `limit` of some keys, until all of them are asked for: rows cost a browser time, and the others
-/// decide how many there are.
+/// The first or the last `limit` keys, until this person shows all. Rows cost rendering time, and other members decide
+/// how many there are.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounded<K: Send + Sync + 'static> {
     pub(crate) shown: Signal<Vec<K>>,
-    /// How many there are, if not all are shown.
+    /// The number of all keys, if not all are shown.
     pub(crate) more: Signal<Option<usize>>,
     pub(crate) all: RwSignal<bool>,
 }

@@ -65,7 +65,8 @@ pub(crate) fn remember_device(kind: &str, id: &str) {
     write(Device, &format!("{PICKED}{kind}"), id);
 }
 
-/// Whether newcomers to a room get this person's camera and screen at once, if this person has chosen on this device.
+/// Whether newcomers to a room receive this person's media at once; `None` if this person has not chosen on this
+/// device.
 pub(crate) fn remembered_newcomers(topic: &str) -> Option<bool> {
     read(Device, &format!("{NEWCOMERS}{topic}")).map(|kept| kept == "always")
 }

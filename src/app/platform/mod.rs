@@ -22,8 +22,8 @@ pub(crate) use page::{
 pub(crate) use picture::{Preview, draw};
 pub(crate) use sharing::{can_share, copy, invite_link, share};
 
-/// Bits that nobody can foretell, for names of rooms; `None` if the system has none. Called where pages are rendered, on the
-/// server.
+/// Returns random bits for room names; `None` if the system's generator fails. Called on the server, which renders the
+/// pages.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn random() -> Option<u128> {
     let mut bytes = [0; 16];
@@ -31,7 +31,7 @@ pub(crate) fn random() -> Option<u128> {
     Some(u128::from_le_bytes(bytes))
 }
 
-/// No page is rendered there.
+/// The browser renders no page.
 #[cfg(target_family = "wasm")]
 pub(crate) fn random() -> Option<u128> {
     None

@@ -1,39 +1,38 @@
 //! Received pictures, drawn small.
 //!
-//! A picture of some kilobytes can stand for gigabytes of pixels. Its dimensions are read from its first bytes, before
-//! anything decodes it.
+//! A picture of some kilobytes can decode to gigabytes of pixels. The page reads its dimensions from the header before
+//! decoding it.
 
 pub(crate) use imp::draw;
 
-/// What became of a preview.
+/// The result of drawing a preview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preview {
-    /// It is drawn.
+    /// Drawn.
     Drawn,
-    /// Decoding it would take too much memory.
+    /// Not decoded: that would take too much memory.
     #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a browser decodes"))]
     TooLarge,
-    /// It is no picture of a known format, or the browser can't decode it.
+    /// Not a picture of a known format, or the browser can't decode it.
     Unreadable,
 }
 
-/// A picture of more pixels is not decoded: four bytes each, that is 100 MB for as long as it takes.
+/// The most pixels that are decoded: at four bytes each, 100 MB while it lasts.
 const MAX_PIXELS: u64 = 25_000_000;
 
-/// The longer side of what is drawn, in pixels; more than a preview shows on any screen.
+/// The longer side of a drawn preview, in pixels; more than any screen shows of one.
 const SIDE: u32 = 720;
 
-/// A picture that is longer than [`SIDE`] is not drawn where its sides have more than this ratio: made small it would be a
-/// line.
+/// The largest ratio of the sides of a picture longer than [`SIDE`]: beyond it, the scaled picture would be a line.
 const MAX_RATIO: u32 = 8;
 
-/// The dimensions stand within so many bytes, except in pictures with much else before them.
+/// The bytes that are read to find the dimensions; enough, except for pictures with long metadata before them.
 #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a browser reads files"))]
 const HEAD_BYTES: u32 = 512 * 1024;
 
-/// Returns the width that a picture of these dimensions is to be decoded with; `None` if it is too large to be decoded.
+/// Returns the width at which to decode a picture of these dimensions; `None` if it is too large.
 ///
-/// A camera may have turned the picture: then the width is that of its height.
+/// If the picture is rotated (EXIF), the width applies to its height.
 #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser decodes"))]
 fn target_width((width, height): (u32, u32)) -> Option<u32> {
     let (long, short) = (width.max(height), width.min(height));
@@ -47,12 +46,12 @@ fn target_width((width, height): (u32, u32)) -> Option<u32> {
     }
 }
 
-/// Reads the width and the height of a picture from its first bytes: PNG, JPEG, GIF or WebP, by its content and not by what
-/// it is called. `None` if it is none of these, or they don't stand there.
+/// Reads the width and the height of a picture from its first bytes: PNG, JPEG, GIF or WebP, by its content and not by
+/// its name. `None` if it has another format, or the dimensions come later.
 #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a browser reads files"))]
 fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     match bytes {
-        // PNG, section 11.2.1: the first chunk has them.
+        // PNG, section 11.2.1: the first chunk holds the dimensions.
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', _, _, _, _, b'I', b'H', b'D', b'R', rest @ ..] => {
             Some((big(rest, 0, 4)?, big(rest, 4, 4)?))
         }
@@ -63,28 +62,28 @@ fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// A number of so many bytes, the greatest first.
+/// Reads a big-endian number of `length` bytes.
 fn big(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
     Some(bytes.get(at..at + length)?.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }
 
-/// The same, the least first.
+/// Reads a little-endian number of `length` bytes.
 fn little(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
     Some(bytes.get(at..at + length)?.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }
 
-/// ITU T.81, annex B: the first frame header has them, after other segments.
+/// ITU T.81, annex B: the first frame header holds the dimensions, after other segments.
 fn jpeg(mut bytes: &[u8]) -> Option<(u32, u32)> {
     loop {
         match bytes {
             // Fill bytes.
             [0xff, 0xff, ..] => bytes = &bytes[1..],
-            // Those without a length.
+            // Segments without a length.
             [0xff, 0x01 | 0xd0..=0xd7, rest @ ..] => bytes = rest,
             [0xff, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, rest @ ..] => {
                 return Some((big(rest, 5, 2)?, big(rest, 3, 2)?));
             }
-            // The picture itself begins without a frame header.
+            // The picture data begins without a frame header.
             [0xff, 0xd9 | 0xda, ..] => return None,
             [0xff, _, rest @ ..] => bytes = rest.get((big(rest, 0, 2)? as usize).max(2)..)?,
             _ => return None,
@@ -92,7 +91,7 @@ fn jpeg(mut bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// GIF89a, sections 18 and 20: the screen's, and those of the first picture, for which browsers enlarge the screen.
+/// GIF89a, sections 18 and 20: of the screen and of the first picture, to which browsers enlarge the screen.
 fn gif(bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, height, flags) = (little(bytes, 0, 2)?, little(bytes, 2, 2)?, *bytes.get(4)?);
     let colours = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
@@ -101,7 +100,7 @@ fn gif(bytes: &[u8]) -> Option<(u32, u32)> {
         match rest {
             [0x21, _, blocks @ ..] => {
                 rest = blocks;
-                // An empty block is the last.
+                // An empty block ends the list.
                 while let Some((length, blocks)) = rest.split_first().filter(|(length, _)| **length > 0) {
                     rest = blocks.get(usize::from(*length)..)?;
                 }
@@ -116,7 +115,7 @@ fn gif(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// RFC 9649: of the first chunk, which says what the whole is.
+/// RFC 9649: of the first chunk, which states the format.
 fn webp(bytes: &[u8]) -> Option<(u32, u32)> {
     let (kind, content) = (bytes.get(..4)?, bytes.get(8..)?);
     match kind {
@@ -143,11 +142,11 @@ mod imp {
     use super::{HEAD_BYTES, Preview, dimensions, target_width};
 
     thread_local! {
-        /// Settles when the pictures that are being drawn are: one is decoded at a time.
+        /// Resolves when the queued pictures are drawn: one is decoded at a time.
         static LAST: RefCell<Promise> = RefCell::new(Promise::resolve(&JsValue::UNDEFINED));
     }
 
-    /// Draws the picture at a `blob:` address into a canvas, which gets its dimensions, in proportion.
+    /// Draws the picture at a `blob:` address into a canvas, and sets the canvas' dimensions to its proportions.
     pub(crate) async fn draw(url: String, canvas: HtmlCanvasElement) -> Preview {
         let drawn = async move {
             match draw_now(&url, &canvas).await {
@@ -159,7 +158,7 @@ mod imp {
         let own = Rc::new(Cell::new(Preview::Unreadable));
         let result = own.clone();
         let promise = future_to_promise(async move {
-            // It never fails, and neither does this.
+            // The queue's promise never rejects.
             let _ = JsFuture::from(previous).await;
             own.set(drawn.await);
             Ok(JsValue::UNDEFINED)
@@ -236,7 +235,7 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             assert_eq!(dimensions(bytes), *expected, "{bytes:?}");
-            // A file that ends anywhere, and one of other bytes, is no reason to panic.
+            // Truncated and corrupt files must not panic.
             for end in 0..bytes.len() {
                 dimensions(&bytes[..end]);
                 let mut other = bytes.to_vec();

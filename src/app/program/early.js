@@ -1,6 +1,5 @@
-// Runs before the page is first painted.
-// Of texts, only these may become markup or a script's address: the program's own views, which hold nothing that runs, and
-// the worker.
+// Runs before the page is first painted. Trusted Types: allow as markup only the program's views, which run no script,
+// and as a script's address only the worker.
 self.trustedTypes?.createPolicy('default', {
   createHTML: (html) => (/<(script|iframe|object|embed|base|link|meta)\b|\son\w+\s*=/i.test(html) ? null : html),
   createScriptURL: (url) => (url === '/sw.js' ? url : null),

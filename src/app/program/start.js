@@ -19,7 +19,7 @@ async (script, wasm, integrity, urgent) => {
   const isChanged = (island) => island.dataset.shape !== shape(island);
   const isPageChanged = () => dataset.islands !== undefined && (dataset.islands !== names() || islands().some(isChanged));
 
-  // The page as the server made it: its scripts don't run, and nothing else may become markup that has any.
+  // For the server's page only: its scripts don't run when parsed. The default policy refuses markup with scripts.
   const made = self.trustedTypes?.createPolicy('page', { createHTML: (html) => html }) ?? { createHTML: (html) => html };
 
   // Password managers, writing aids and translators put elements into pages; one that is parsed aside they leave alone.
@@ -62,7 +62,7 @@ async (script, wasm, integrity, urgent) => {
   let changed = false;
   const start = async (source, isAgain) => {
     const program = await import(source);
-    // Where this is not what the preload has, the program is fetched twice.
+    // If this differs from the preload's integrity, the browser fetches the program twice.
     await program.default({ module_or_path: fetch(wasm, { integrity }) });
     changed = isAgain || isPageChanged();
     const fresh = changed && (await fetched());

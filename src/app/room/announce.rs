@@ -20,7 +20,7 @@ struct News {
     names: Vec<(PeerId, String)>,
     came: Vec<PeerId>,
     left: Vec<String>,
-    /// Members that came and left before either was said.
+    /// Members that joined and left before either was announced.
     visited: Vec<String>,
     /// Those who were here before are being met.
     joining: bool,
@@ -90,7 +90,7 @@ pub(super) fn Announcements() -> impl IntoView {
             news.update_value(|news| {
                 let name = news.name(*peer);
                 news.names.retain(|(other, _)| other != peer);
-                // A member that came only for a moment is worth one sentence, not two.
+                // One sentence for a short visit, not two.
                 if news.came.contains(peer) {
                     news.came.retain(|other| other != peer);
                     news.visited.push(name);

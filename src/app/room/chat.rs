@@ -54,7 +54,7 @@ pub(super) fn Chat() -> impl IntoView {
         deliveries.shown(message.from, id);
         let at = Moment::default();
         let line = Line { from: message.from, name, text: text.into(), direct, mine: false, at, delivery: None };
-        // One sound for all that come in one frame.
+        // One sound for all messages of one frame.
         if lines.push(line) && sounds.get_untracked() {
             platform::beep(659.0);
         }
@@ -163,7 +163,7 @@ pub(super) fn Chat() -> impl IntoView {
     .into_any()
 }
 
-/// Clears the notice that nothing reaches `peer`, if it is still shown.
+/// Clears the notice that `peer` is unreachable, if it is still shown.
 fn take_back(stalled: StoredValue<Option<(PeerId, String)>>, peer: PeerId, problem: RwSignal<String>) {
     let said = stalled.try_update_value(|stalled| stalled.take_if(|(whom, _)| *whom == peer)).flatten();
     if let Some((_, text)) = said

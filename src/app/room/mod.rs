@@ -53,7 +53,7 @@ impl Profile {
     /// Returns a member's name without hidden characters, or the name that comes from its key if nothing is left.
     /// [`Names`] distinguishes names that look the same.
     fn name(profile: Option<&Self>, peer: PeerId) -> String {
-        // Cut first: a name may be of any length, and cleaning takes time in proportion.
+        // Cut first: a name has any length, and cleaning takes time in proportion.
         let beginning = |profile: &Self| profile.name.chars().take(4 * MAX_NAME_CHARS).collect::<String>();
         let name = profile.map(|profile| without_hidden(&beginning(profile))).unwrap_or_default();
         match name.trim() {
@@ -80,7 +80,7 @@ fn name_of(peer: PeerId) -> Signal<String> {
     })
 }
 
-/// The name of a member without the code that tells it apart, and whether it needs one.
+/// A member's name without its code, and whether it needs the code to be distinguished.
 fn name_parts(peer: PeerId) -> Signal<(String, bool)> {
     let (own, presence) = (use_room().id(), use_presence::<Profile>());
     let names = Shared::get().names;

@@ -17,28 +17,29 @@ pub(super) struct Names(StoredValue<State>);
 struct State {
     /// The look of each member's name, in the order of ids.
     looks: Vec<(PeerId, Look)>,
-    /// Names of members that have left, or have called themselves otherwise since they said something: oldest first.
+    /// Past names, oldest first: of members that have left, or that sent something and then changed their name.
     past: VecDeque<(PeerId, String)>,
-    /// How many members have or had a name of that look, in the order of looks. (Hash maps would be 8 kB of program.)
+    /// The number of members that have or had a name of that look, sorted by look. (Hash maps would add 8 kB of
+    /// program.)
     counts: Vec<(String, ArcRwSignal<u32>)>,
-    /// Fires when a name is noted, for readers of names that were not.
+    /// Notifies readers of names that were not recorded yet.
     noted: ArcRwSignal<()>,
 }
 
-/// The look of a present name.
+/// The look of a member's present name.
 struct Look {
     look: String,
-    /// Something was said under it: it stands in the log.
+    /// The log shows the name as an author's.
     used: bool,
 }
 
-/// Names of the past that are remembered, of all members together.
+/// The most past names of all members together.
 const MAX_PAST: usize = 256;
 
-/// And of each member.
+/// The most past names of one member.
 const MAX_PAST_EACH: usize = 4;
 
-/// Signals, each with the number to be added to it once the state is not borrowed any more.
+/// Signals, each with the number to add to it once the state is no longer borrowed.
 type Changes = Vec<(ArcRwSignal<u32>, i32)>;
 
 impl State {
@@ -139,7 +140,7 @@ impl Names {
         names
     }
 
-    /// Takes note of a member's name, or that it has left.
+    /// Records a member's name; `None` once it has left.
     fn called(self, peer: PeerId, name: Option<&str>) {
         let look = name.map(look_of);
         let changes = self.0.try_update_value(|state| (state.replace(peer, look), state.noted.clone()));
@@ -150,7 +151,7 @@ impl Names {
         noted.set(());
     }
 
-    /// Whether a name needs a code: another member uses it or has used it, or the page itself does.
+    /// Whether a name needs a code: another member or the page itself uses it, or a member has used it.
     fn is_taken(self, name: &str, count: impl Fn(&ArcRwSignal<u32>) -> u32) -> bool {
         let look = look_of(name);
         let counted = self.0.try_with_value(|state| match state.count_place(&look) {
@@ -173,14 +174,14 @@ impl Names {
     /// Returns a member's name now, untracked, for handlers of events.
     pub(super) fn peek(self, peer: PeerId, profile: Option<&Profile>) -> String {
         let name = Profile::name(profile, peer);
-        // A name that was changed a moment ago may not have been noted yet.
+        // A name changed a moment ago may not be recorded yet.
         if self.0.try_with_value(|state| state.place(peer).is_ok()) == Some(true) {
             self.called(peer, Some(&name));
         }
         self.told_apart(peer, name, GetUntracked::get_untracked)
     }
 
-    /// Returns a member's name now, for something that it says or sends: whoever takes that name later is marked.
+    /// Returns a member's name now, as the author of a message or file: the code marks any member that takes it later.
     pub(super) fn author(self, peer: PeerId, profile: Option<&Profile>) -> String {
         let name = self.peek(peer, profile);
         self.0.try_update_value(|state| {
@@ -196,7 +197,7 @@ impl Names {
         self.told_apart(peer, Profile::name(profile, peer), Get::get)
     }
 
-    /// Returns the name without a code, and whether it needs one; tracked. For places that show the code by itself.
+    /// Returns the name without its code, and whether it needs one; tracked. For places that show the code separately.
     pub(super) fn parts(self, peer: PeerId, profile: Option<&Profile>) -> (String, bool) {
         let name = Profile::name(profile, peer);
         let is_taken = self.is_taken(&name, Get::get);
@@ -207,7 +208,7 @@ impl Names {
 /// Names that the page itself uses.
 const RESERVED: [&str; 2] = [words::chat::EVERYONE, words::room::YOU];
 
-/// Whether a name, by its look, ends as one that was told apart: another's code could be copied.
+/// Whether a name's look ends like a code: it could copy another member's.
 fn has_code(look: &str) -> bool {
     let code = look.strip_suffix([')', ']', '}']).and_then(|name| name.rsplit_once(['(', '[', '{']));
     code.is_some_and(|(_, code)| code.chars().filter(|c| c.is_alphanumeric()).count() == 8)
@@ -236,17 +237,17 @@ mod tests {
             assert_eq!(shown(peers[0], "Ada"), "Ada");
             names.called(peers[2], Some("BEN"));
             names.called(peers[1], None);
-            assert_ne!(shown(peers[2], "BEN"), "BEN", "another was called so");
+            assert_ne!(shown(peers[2], "BEN"), "BEN", "another had this name");
             assert_ne!(shown(peers[2], "everyone"), "everyone", "the page calls all of them so");
             for copied in ["Ada (k4f9-2qtm)", "Ada （k4f9–2qtm）", "Ada [k4f92qtm]"] {
-                assert_ne!(shown(peers[2], copied), copied, "what tells another apart can be copied");
+                assert_ne!(shown(peers[2], copied), copied, "a name can copy another's code");
             }
             assert_eq!(shown(peers[2], "Ada (she/her)"), "Ada (she/her)");
         });
     }
 
     #[test]
-    fn a_name_that_stands_in_the_log_is_not_free_for_others() {
+    fn the_name_of_an_author_in_the_log_is_marked_for_others() {
         let owner = Owner::new();
         owner.with(|| {
             let names = Names(StoredValue::new(State::default()));
@@ -260,23 +261,23 @@ mod tests {
             called(ada, "Adele");
             called(ben, "Ada");
             assert_eq!(names.peek(ben, profile("Ada").as_ref()), words::told_apart("Ada", ben));
-            // A name that nothing was said under is, and so is one's own.
+            // An unused name is free, and so is one's own.
             called(cleo, "Adele");
             called(ada, "Ada");
             assert_eq!(names.peek(cleo, profile("Adele").as_ref()), "Adele");
             called(cleo, "Cleo");
             called(ben, "Ben");
             assert_eq!(names.peek(ada, profile("Ada").as_ref()), "Ada");
-            // Nor is that of a member that has left.
+            // The name of a member that has left is taken.
             names.called(ada, None);
             assert_eq!(names.peek(ben, profile("Ada").as_ref()), words::told_apart("Ada", ben));
-            // A change that has not been noted yet counts too.
+            // A change that is not recorded yet counts too.
             assert_eq!(names.peek(cleo, profile("Ada").as_ref()), words::told_apart("Ada", cleo));
         });
     }
 
     #[test]
-    fn names_of_the_past_are_few() {
+    fn past_names_are_bounded() {
         let mut state = State::default();
         let apply = |changes: Changes| {
             for (count, by) in changes {

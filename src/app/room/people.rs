@@ -14,7 +14,7 @@ use super::{MAX_NAME_CHARS, Profile, Shared, name_of, name_parts};
 use crate::parts::{Avatar, Bounded, Icon, icon, leave_alone, list, live, live_span};
 use crate::{platform, words};
 
-/// So many others are listed at first.
+/// The others that are listed at first.
 const SHOWN_PEOPLE: usize = 100;
 
 #[component]
@@ -32,7 +32,7 @@ pub(super) fn People() -> impl IntoView {
                 </span>
             </h2>
             <Name/>
-            // On a phone it is a line that scrolls sideways, by keys too.
+            // On phones the list is one line that scrolls sideways; `tabindex` lets keys scroll it.
             <ul class="people-list" aria-label=words::room::PEOPLE tabindex="0">
                 <Myself/>
                 {list(shown.shown, |id| view! { <Person id/> }.into_any())}
@@ -137,7 +137,7 @@ fn Person(id: PeerId) -> impl IntoView {
     let write = NodeRef::<Button>::new();
     let leave = move || {
         if let Some(write) = write.get_untracked() {
-            // Where it isn't shown, the focus stays until the pressed button goes away.
+            // If it is hidden, this does nothing: the focus stays on the pressed button until its removal.
             let _ = write.focus();
         }
     };
@@ -195,7 +195,7 @@ fn WriteTo(id: PeerId, name: Signal<String>, write: NodeRef<Button>) -> impl Int
 fn Row(
     id: Signal<Option<PeerId>>,
     text: Signal<Option<String>>,
-    /// Without the code, and whether it is shown: where another has the same name.
+    /// The name without its code, and whether the code is shown: another member has the same name.
     name: Signal<(String, bool)>,
     state: Signal<String>,
     class: Signal<String>,

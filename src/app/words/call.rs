@@ -65,7 +65,7 @@ pub(crate) fn nameless(kind: StreamKind, number: usize) -> String {
     format!("{} {number}", button(kind))
 }
 
-// The others, by whether they see and hear this person.
+// Viewers of this person's media.
 pub(crate) const NEWCOMERS: &str = "Newcomers";
 pub(crate) const NEWCOMERS_SEE: &str = "Newcomers see my camera and screen";
 pub(crate) const NEWCOMERS_ASK: &str = "Ask me";
@@ -76,7 +76,7 @@ pub(crate) const VIEWERS: &str = "Who sees and hears you";
 pub(crate) const NOBODY_THERE: &str = "Nobody else is here.";
 pub(crate) const NOTHING_ON: &str = "Nobody: nothing of yours is on. Those who are here when you turn it on get it.";
 
-/// Where more are here than can see this person.
+/// Shown if the room has more members than a stream has viewers.
 pub(crate) fn crowded() -> String {
     format!(
         "At most {MAX_VIEWERS} others can see and hear you. Showing yourself to another takes the place of the newest one whom \
@@ -84,7 +84,7 @@ pub(crate) fn crowded() -> String {
     )
 }
 
-/// Whether somebody sees and hears this person.
+/// A member's state as a viewer of this person.
 pub(crate) fn sees(state: ViewerState) -> &'static str {
     match state {
         ViewerState::Viewing => "sees and hears you",
@@ -93,7 +93,7 @@ pub(crate) fn sees(state: ViewerState) -> &'static str {
     }
 }
 
-/// How many newcomers wait, if any.
+/// The number of waiting newcomers, if any.
 pub(crate) fn waiting(count: usize) -> String {
     match count {
         0 => String::new(),
@@ -110,12 +110,12 @@ pub(crate) fn not_now(name: &str) -> String {
     format!("Not now: {name}")
 }
 
-/// The button beside a name, by whether they see and hear this person.
+/// The button beside a member's name that approves or denies it as a viewer.
 pub(crate) fn decide(viewing: bool) -> &'static str {
     if viewing { "Hide me" } else { "Show me" }
 }
 
-/// The same with the name, for those who hear it by itself.
+/// Its label for screen readers, with the name.
 pub(crate) fn decide_for(name: &str, viewing: bool) -> String {
     if viewing { format!("Hide me from {name}") } else { format!("Show me to {name}") }
 }

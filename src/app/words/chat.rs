@@ -25,7 +25,7 @@ pub(crate) fn new_messages(count: u32) -> String {
     if count == 1 { "1 new message".to_owned() } else { format!("{count} new messages") }
 }
 
-/// Of a log that is shown in part.
+/// The button of a log that is shown in part.
 pub(crate) fn show_older(lines: usize) -> String {
     format!("Show all {lines} messages")
 }
@@ -35,7 +35,7 @@ pub(crate) fn show_all(bytes: usize) -> String {
     format!("Show all ({})", size(bytes as u64))
 }
 
-/// Names, each in marks.
+/// Joins quoted names.
 fn list(names: &[String]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
@@ -134,12 +134,12 @@ pub(crate) fn accept_all(files: usize) -> String {
     format!("Accept all ({files})")
 }
 
-/// Of a long list of files.
+/// The button of a long list of files.
 pub(crate) fn show_transfers(files: usize) -> String {
     format!("Show all {files} files")
 }
 
-/// Of offers that were withdrawn, and files that failed, of which the newest alone are listed.
+/// The number of withdrawn offers and failed files that are no longer listed.
 pub(crate) fn folded(offers: usize) -> String {
     match offers {
         0 => String::new(),
@@ -148,9 +148,9 @@ pub(crate) fn folded(offers: usize) -> String {
     }
 }
 
-/// Of a picture that would take too much memory.
+/// In place of a picture that would take too much memory.
 pub(crate) const TOO_LARGE_TO_SHOW: &str = "Too large to preview. Save it to look at it.";
-/// Of a file that is no picture, or one that this browser can't read.
+/// In place of a file that this browser can't decode as a picture.
 pub(crate) const NO_PREVIEW: &str = "This picture can't be previewed.";
 
 pub(crate) const DECLINE: &str = "Decline";

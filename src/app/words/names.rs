@@ -19,11 +19,11 @@ const ANIMALS: [&str; 32] = [
 /// What such a name looks like.
 pub(crate) const EXAMPLE: &str = "amber-otter-k4f9-2qtm-x7d3";
 
-/// The digits and letters of codes, five bits each: those that are not mistaken for each other when they are read aloud or
-/// copied by hand (Crockford's base 32, without `i`, `l`, `o` and `u`).
+/// The symbols of codes, five bits each: Crockford's base 32, which leaves out `i`, `l`, `o` and `u`, so that codes can
+/// be read aloud and copied by hand.
 const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// The symbols of a code stand in groups of this many.
+/// The number of symbols in a group of a code.
 const GROUP: usize = 4;
 
 /// Writes the lowest `5 * symbols` bits as a code, the lowest first: `k4f9-2qtm`.
@@ -38,8 +38,8 @@ fn code_from(bits: u128, symbols: usize) -> String {
     code
 }
 
-/// Makes a room name of random bits that can be read aloud: `amber-otter-k4f9-2qtm-x7d3`. It uses 70 of the bits, ten for
-/// the words and sixty for the code: whoever knows the name can come in, so it must not be found by trying.
+/// Makes a room name that can be read aloud from random bits: `amber-otter-k4f9-2qtm-x7d3`. It uses 70 bits, ten for
+/// the words and sixty for the code: the name admits to the room, so guessing must not find it.
 pub(crate) fn topic_from(random: u128) -> String {
     let (adjective, animal) = pair(random as u64);
     format!("{adjective}-{animal}-{}", code_from(random >> 32, 12))
@@ -54,21 +54,20 @@ pub(crate) fn name_of(peer: PeerId) -> String {
     name
 }
 
-/// The code of a member, forty bits of a hash of its key: people who read theirs to each other know that nobody has taken
-/// their place.
+/// A member's code, forty bits of a hash of its key. People compare their codes aloud to detect an impostor.
 pub(crate) fn code_of(peer: PeerId) -> String {
     code_from(Fingerprint::of(peer).code_bits().into(), 8)
 }
 
-/// A name that others have too is cut after this many characters, so that its code is in view.
+/// A name shown with its code is cut after this many characters, so that the code stays visible.
 const MARKED_CHARS: usize = 24;
 
-/// A name that others have too, with the member's code.
+/// Returns a name that other members have too, with the member's code.
 pub(crate) fn told_apart(name: &str, peer: PeerId) -> String {
     format!("{} ({})", shortened(name, MARKED_CHARS), code_of(peer))
 }
 
-/// At most this many characters of a text, and an ellipsis where there were more.
+/// Cuts a text after `max` characters and appends an ellipsis if it was longer.
 fn shortened(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
@@ -76,18 +75,17 @@ fn shortened(text: &str, max: usize) -> String {
     }
 }
 
-/// A name or another text from outside within a sentence of the page: in quotation marks, which it can't close.
+/// Quotes a name or another foreign text within a sentence of the page; the text can't close the quotation marks.
 pub(crate) fn quoted(text: &str) -> String {
     format!("“{}”", text.replace(['“', '”'], "’"))
 }
 
-/// A longer text from outside is shown up to this many characters.
+/// A foreign text is cut after this many characters.
 const FOREIGN_CHARS: usize = 200;
 
-/// A text that somebody else's program has written, for a place that is marked as such: without hidden characters, and not
-/// longer than a sentence.
+/// Quotes a text from another member's page or the server, without hidden characters and cut to a sentence's length.
 pub(crate) fn foreign(text: &str) -> String {
-    // Cut first: hidden characters may be many.
+    // Cut first: the text may hold any number of hidden characters.
     let beginning: String = text.chars().take(4 * FOREIGN_CHARS).collect();
     quoted(&isolated(shortened(without_hidden(&beginning).trim(), FOREIGN_CHARS)))
 }
@@ -146,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_name_is_short_enough_for_its_code_to_be_seen() {
+    fn a_long_name_is_cut_so_that_its_code_is_visible() {
         let peer = PeerId::from_bytes([7; 32]);
         let long = told_apart(&"é".repeat(40), peer);
         assert_eq!(long, format!("{}… ({})", "é".repeat(MARKED_CHARS), code_of(peer)));
     }
 
     #[test]
-    fn a_text_from_outside_is_short_clean_and_stays_within_its_marks() {
+    fn a_foreign_text_is_cut_cleaned_and_can_not_close_its_quotes() {
         assert_eq!(foreign("a\u{202e}b\n”. Pay here: “c"), "“ab’. Pay here: ’c”");
         assert_eq!(foreign(&"é".repeat(1_000_000)), format!("“{}…”", "é".repeat(FOREIGN_CHARS)));
         assert_eq!(foreign("דנה"), "“\u{2068}דנה\u{2069}”");

@@ -47,19 +47,19 @@ pub const ERROR_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><
     again; if that doesn't help, tell whoever runs this server: its log says more.</p>\
     <p><a href=/>To the start</a></p></main></html>";
 
-/// What stands for a page whose address is longer than any that leads somewhere.
+/// The response to an address that is longer than any valid one.
 pub const LONG_ADDRESS_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
     <meta name=color-scheme content='light dark'><title>Address too long · converge</title><main>\
     <h1>This address is too long</h1><p>It leads to no room: names have at most 128 letters.</p>\
     <p><a href=/>To the start</a></p></main></html>";
 
-/// What stands for a page when too many are asked for from one address.
+/// The response to a client address that exceeds its budget of requests.
 pub const TOO_MANY_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
     <meta name=color-scheme content='light dark'><title>Too many requests · converge</title><main>\
     <h1>Too many requests</h1><p>Your network asks for pages faster than this server gives them to one network. Wait a few \
     seconds, then load the page again.</p></main></html>";
 
-/// What stands for a page that is asked for by a name that the server was not told of.
+/// The response to a request for a host that `--host` does not name.
 pub const UNKNOWN_HOST_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
     <meta name=color-scheme content='light dark'><title>Unknown name · converge</title><main>\
     <h1>This server does not know this name</h1><p>It answers by its IP address, as localhost, and by the names it was \

@@ -45,7 +45,7 @@ pub(crate) fn unread(count: u32) -> String {
 /// Before how many.
 pub(crate) const PEOPLE_HEADING: &str = "People ";
 
-/// Of a long list of people.
+/// The button of a long list of people.
 pub(crate) fn show_people(others: usize) -> String {
     format!("Show all {others} others")
 }
@@ -59,7 +59,7 @@ pub(crate) const YOU_SPEAKING: &str = "you, speaking";
 pub(crate) const SPEAKING: &str = "speaking";
 pub(crate) const TYPING: &str = "typing…";
 
-/// What tells a person apart from others of the same name.
+/// The code that distinguishes a person from others of the same name.
 pub(crate) fn code(code: &str) -> String {
     format!("Code {code}. It is the same on every screen: ask for it to know that this is who you think.")
 }
@@ -81,7 +81,7 @@ pub(crate) fn came(names: &[String]) -> Option<String> {
     Some(format!("{} came in.", all_of(names)?))
 }
 
-/// Members that came and left at once.
+/// Announces members that joined and left at once.
 pub(crate) fn visited(names: &[String]) -> Option<String> {
     Some(format!("{} came in and left at once.", all_of(names)?))
 }
@@ -135,10 +135,10 @@ pub(crate) const TOKEN: &str = "Token";
 pub(crate) const JOIN: &str = "Join";
 /// Of a server that refuses and gives no reason.
 pub(crate) const REFUSED: &str = "The server refused, without saying why.";
-/// Before a text that the server has written.
+/// Stands before the server's quoted text.
 pub(crate) const SERVER_SAYS: &str = "The server says: ";
 
-/// Why the server refused, in the page's own words: its text is shown apart from them.
+/// The reason of the server's refusal, in the page's own words; the server's text is shown separately.
 pub(crate) fn refused(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::BadSignature => {

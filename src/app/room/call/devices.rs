@@ -1,4 +1,4 @@
-//! The dialog that picks a camera and a microphone, and decides which members get them.
+//! The dialog that picks a camera and a microphone, and chooses the members that receive them.
 
 use converge_p2p::hooks::{UseMedia, use_devices};
 use converge_p2p::{Device, StreamKind};

@@ -1,4 +1,4 @@
-//! The members that see and hear this person: the setting for newcomers, the bar that asks, and the list in `Devices`.
+//! The viewers of this person's media: the setting for newcomers, the approval bar, and the list in `Devices`.
 
 use converge_p2p::hooks::{UseMedia, use_peers, use_room};
 use converge_p2p::{Audience, PeerId, ViewerState};
@@ -13,15 +13,16 @@ use crate::{platform, words};
 #[derive(Clone, Copy)]
 pub(crate) struct Newcomers {
     topic: Memo<String>,
-    /// As this person has chosen since the page was loaded.
+    /// This person's choice since the page was loaded.
     chosen: RwSignal<Option<bool>>,
-    /// Whether they get everything at once.
+    /// Whether newcomers receive all media at once.
     always: Memo<bool>,
 }
 
 impl Newcomers {
-    /// Follows what this person has chosen for this room, now or on an earlier visit. Before that, newcomers get
-    /// everything if the server has checked them (`invited`), and this person is asked if a guessed name lets anybody in.
+    /// Applies this person's choice for this room, made now or on an earlier visit. Without one, newcomers receive
+    /// everything if the server checks tokens (`invited`); otherwise this person approves each, since names can be
+    /// guessed.
     pub(crate) fn provide(media: UseMedia, invited: Signal<bool>) {
         let topic = use_room().topic();
         let chosen = RwSignal::new(None);
@@ -39,8 +40,8 @@ impl Newcomers {
     }
 }
 
-/// How many newcomers wait, and a button for the one who came first: more would take the room that the videos need, and
-/// the list of people has one for each. Empty while nobody waits.
+/// The number of waiting newcomers, and a button for the first. More buttons would take the videos' space; the list of
+/// people has one for each newcomer.
 #[component]
 pub(crate) fn Waiting() -> impl IntoView {
     let media = expect_context::<UseMedia>();
@@ -58,19 +59,19 @@ pub(crate) fn Waiting() -> impl IntoView {
         let allow = Signal::derive(move || words::call::allow(&name.get()));
         let dismiss = Signal::derive(move || words::call::not_now(&name.get()));
         let press = move |event: MouseEvent, approve: bool| {
-            // The second click of a double click would answer for the next newcomer, whose button has come here.
+            // The second click of a double click would approve the next newcomer, whose button is now here.
             if event.detail() > 1 {
                 return;
             }
-            // The pressed button goes away: the focus must not.
+            // The pressed button is removed: move the focus first.
             match waiting.get_untracked().into_iter().find(|other| *other != peer) {
                 Some(next) => request_animation_frame(move || platform::focus(&button_id(next))),
-                // The last of these that is there: on a phone, `Devices` may not be.
+                // The last of these that is visible: phones may hide `Devices`.
                 None => ["part-people", "devices"].into_iter().for_each(platform::focus),
             }
             if approve { media.approve_viewer(peer) } else { media.deny_viewer(peer) }
         };
-        // And so would Enter that is held.
+        // So would a held Enter key.
         let held = move |event: KeyboardEvent| {
             if event.repeat() {
                 event.prevent_default();
@@ -112,7 +113,7 @@ fn button_id(peer: PeerId) -> String {
     format!("allow-{}", peer.short())
 }
 
-/// Beside a member in the list of people: whether they see and hear this person, while this person shares something.
+/// Whether a member sees and hears this person, shown in the list of people while this person shares something.
 #[component]
 pub(crate) fn Sees(peer: PeerId) -> impl IntoView {
     let state = expect_context::<UseMedia>().viewer(peer);
@@ -130,12 +131,12 @@ pub(crate) fn Sees(peer: PeerId) -> impl IntoView {
     .into_any()
 }
 
-/// Below a newcomer in the list of people: lets them see and hear this person.
+/// The button below a newcomer in the list of people that approves them as a viewer.
 #[component]
 pub(crate) fn Allow(
     peer: PeerId,
     name: Signal<String>,
-    /// Moves the focus to where it stays: the button goes away when it is pressed.
+    /// Moves the focus before the pressed button is removed.
     leave: impl Fn() + 'static,
 ) -> impl IntoView {
     let media = expect_context::<UseMedia>();
@@ -158,7 +159,7 @@ fn is_viewing(state: Option<ViewerState>) -> bool {
     state == Some(ViewerState::Viewing)
 }
 
-/// In `Devices`: the setting for newcomers, and the others with whether they see and hear this person.
+/// The part of `Devices` with the setting for newcomers, and each member's state as a viewer.
 #[component]
 pub(super) fn Viewers() -> impl IntoView {
     let newcomers = expect_context::<Newcomers>();

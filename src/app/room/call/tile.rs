@@ -47,9 +47,9 @@ pub(super) fn Tile(key: TileKey, streams: Signal<Vec<Stream>>) -> impl IntoView 
     });
     let state = Signal::derive(move || {
         let text = stream.with(|stream| match stream {
-            // Its owner hasn't let this person see it yet, or is about to.
+            // Its owner has not approved this person, or the approval is on its way.
             Some(stream) if !stream.live && stream.limited => words::call::NOT_SHARED_YET,
-            // As many as can get it, or nobody would see anything.
+            // The owner's viewers are limited.
             Some(stream) if !stream.live && others.with(Vec::len) > MAX_VIEWERS => words::call::TOO_MANY,
             Some(stream) if !stream.live => words::call::ON_ITS_WAY,
             Some(stream) if stream.silent && kind == StreamKind::Microphone => words::call::NO_SOUND,

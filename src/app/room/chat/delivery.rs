@@ -183,8 +183,8 @@ impl Deliveries {
             .unwrap_or_default()
     }
 
-    /// Takes note of a message that was just sent to these receivers, but for those that take no more at the moment. Returns
-    /// the texts about its delivery.
+    /// Records a message just sent to `to`, except for the `missed` receivers, whose queues are full. Returns the texts
+    /// about its delivery.
     pub(super) fn sent(self, id: u32, to: Vec<(PeerId, String)>, missed: &[PeerId]) -> Delivery {
         let client = self.room.client();
         let receiver = |(peer, name)| {

@@ -53,7 +53,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The pieces with at most `links` addresses in them; later ones are text.
+/// Keeps the first `links` addresses as links; later ones become text.
 pub(super) fn limited(mut pieces: Vec<Piece<'_>>, mut links: usize) -> Vec<Piece<'_>> {
     for piece in &mut pieces {
         let (Piece::Link(text) | Piece::Rest { rest: text, .. }) = *piece else { continue };

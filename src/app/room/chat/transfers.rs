@@ -37,20 +37,20 @@ pub(super) fn Transfers(
     .into_any()
 }
 
-/// So many rows are in the page at first.
+/// The rows that the page shows at first.
 const SHOWN_FILES: usize = 100;
 
-/// Of the offers of one member that were withdrawn or came to nothing, so many are listed: the newest.
+/// The most withdrawn or failed offers that are listed of one member: the newest.
 const MAX_ENDED_EACH: usize = 4;
 
-/// And so many of all members.
+/// The most of all members together.
 const MAX_ENDED: usize = 64;
 
-/// The ended offers that are listed, oldest first.
+/// The listed offers that have ended, oldest first.
 struct Ended<Id>(VecDeque<(PeerId, Id)>);
 
 impl<Id: Copy + PartialEq> Ended<Id> {
-    /// Adds one. Returns the one that makes room for it.
+    /// Adds an offer. Returns the offer that it evicts.
     fn push(&mut self, peer: PeerId, id: Id) -> Option<Id> {
         if self.0.iter().any(|(_, other)| *other == id) {
             return None;
@@ -68,7 +68,7 @@ impl<Id: Copy + PartialEq> Ended<Id> {
     }
 }
 
-/// Takes all but the newest ended offers of each member off the list, and says how many.
+/// Removes all but the newest ended offers of each member from the list, and shows how many it removed.
 #[component]
 fn Folded() -> impl IntoView {
     let transfers = use_transfers();
@@ -250,7 +250,7 @@ fn Row(first: Transfer, attach: NodeRef<Button>) -> impl IntoView {
     .into_any()
 }
 
-/// A received picture, drawn small. The sender decides what it is: it is not decoded before its dimensions are known.
+/// A preview of a received picture. The sender is untrusted: its dimensions are checked before it is decoded.
 #[component]
 fn Picture(name: String, saved: Signal<Option<String>>) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
@@ -280,8 +280,8 @@ fn Picture(name: String, saved: Signal<Option<String>>) -> impl IntoView {
     .into_any()
 }
 
-/// Whether a file is shown once it is there: pictures that are nothing else, and that say how large they are before they
-/// are decoded. An SVG is a document; an AVIF is decoded as large as its stream says, whatever its head says.
+/// Whether a received file gets a preview: pictures whose header bounds the decoded size. An SVG is a document; an AVIF
+/// is decoded at the size in its stream, not the one in its header.
 fn is_picture(mime: &str) -> bool {
     ["image/png", "image/jpeg", "image/gif", "image/webp"].contains(&mime)
 }

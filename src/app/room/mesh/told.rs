@@ -16,15 +16,15 @@ const CHANNEL: &str = "mesh";
 /// How often they are asked.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// A member that asks again within this many milliseconds gets no answer: a report of all links costs more than a question.
+/// The least milliseconds between two answers to a member: a report of all links costs more than a request.
 const ANSWER_MS: u64 = 1000;
 
-/// When each member was answered last, in milliseconds since 1970.
+/// The time of the last answer to each member, in milliseconds since 1970.
 #[derive(Default)]
 struct Answered(Vec<(PeerId, u64)>);
 
 impl Answered {
-    /// Whether a member is to be answered now.
+    /// Whether to answer a member now; if so, records the answer.
     fn may(&mut self, peer: PeerId, now: u64) -> bool {
         self.0.retain(|(_, at)| (*at..at.saturating_add(ANSWER_MS)).contains(&now));
         let may = self.0.iter().all(|(other, _)| *other != peer);
@@ -91,7 +91,7 @@ pub(super) fn use_told() -> RwSignal<AllTold> {
         if let Some(mut all) = all.try_write_untracked() {
             keep(&mut all, word.from, told);
         }
-        // However much they tell, it is drawn once in a frame.
+        // Drawn once a frame, however many reports arrive.
         if fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true) {
             with_next_frame(move || {
                 fires.try_set_value(false);
@@ -176,7 +176,7 @@ mod tests {
         let answers = (0..30_000).filter(|at| answered.may(ada, 5000 + at / 10)).count();
         assert_eq!(answers, 3);
         assert!(answered.may(ben, 8000) && !answered.may(ben, 8000));
-        // A clock that is set back keeps nobody waiting.
+        // A clock set back delays no answer.
         assert!(answered.may(ben, 10));
         assert_eq!(answered.0.len(), 1);
     }

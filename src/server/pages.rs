@@ -1,6 +1,7 @@
 //! The routes: pages, files, and signalling.
 
-use std::any::Any;
+mod guard;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -13,30 +14,21 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use converge_app::{
-    App, ERROR_PAGE, LONG_ADDRESS_PAGE, Numbers, NumbersSource, TOO_MANY_PAGE, UNKNOWN_HOST_PAGE, shell,
-};
-use converge_signal::server::listen::Client;
+use converge_app::{App, Numbers, NumbersSource, shell};
 use converge_signal::server::{Origins, RequestBudget, Signalling};
 use leptos::config::{Env, LeptosOptions};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
 
-use super::headers::{self, Way};
-
-/// The longest path and query, in bytes: a room's name has at most 128, percent-encoded as three each.
-const LONGEST_ADDRESS: usize = 1024;
-
-/// A page visit makes some ten requests.
-const FILES_PER_PAGE: u32 = 10;
+use self::guard::{Asked, budgeted, guarded, host, sorry};
+use super::headers;
 
 /// The bytes that are read of a file at a time. Each response in progress holds up to three chunks: one that is read, one
 /// that was read, and one that waits for its reader.
@@ -105,80 +97,6 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, site: Site
         .merge(signalling.router())
         .merge(pages.fallback_service(files).layer(CompressionLayer::new()));
     guarded(routes.layer(from_fn(one_address)), site)
-}
-
-/// Adds the headers of every response, the budget of all requests of an address, and error pages: for panics, foreign
-/// hosts and too long addresses.
-fn guarded(routes: Router, site: Site) -> Router {
-    let (per_second, burst) = site.pages_per_ip;
-    let requests = RequestBudget::new(per_second.saturating_mul(FILES_PER_PAGE), burst.saturating_mul(FILES_PER_PAGE));
-    let site = Arc::new((site, requests));
-    routes.layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| sorry())).layer(from_fn(
-        move |request: Request, next: Next| {
-            let site = site.clone();
-            async move {
-                let (site, requests) = &*site;
-                let way = Way::of(request.headers(), site.secure);
-                let asked = Asked::of(&request);
-                let admitted = requests.admit(asked.client.as_ref()).await;
-                let host = host(request.headers(), request.uri());
-                let mut response = if admitted.is_none() {
-                    asked.too_often()
-                } else if host.is_some_and(|host| !site.origins.is_own_host(host)) {
-                    page(StatusCode::MISDIRECTED_REQUEST, UNKNOWN_HOST_PAGE)
-                } else if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > LONGEST_ADDRESS) {
-                    page(StatusCode::URI_TOO_LONG, LONG_ADDRESS_PAGE)
-                } else {
-                    next.run(request).await
-                };
-                headers::protect(&mut response, way);
-                response
-            }
-        },
-    ))
-}
-
-/// Returns the requested host. HTTP/2 has it in the address.
-fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    host.or_else(|| uri.authority().map(|authority| authority.as_str()))
-}
-
-/// Holds each address to a budget of requests.
-async fn budgeted(State(budget): State<Arc<RequestBudget>>, request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
-    match budget.admit(asked.client.as_ref()).await {
-        Some(_admitted) => next.run(request).await,
-        None => asked.too_often(),
-    }
-}
-
-/// The parts of a request that its budget depends on.
-struct Asked {
-    client: Option<Client>,
-    version: Version,
-}
-
-impl Asked {
-    fn of(request: &Request) -> Self {
-        Self { client: request.extensions().get().copied(), version: request.version() }
-    }
-
-    /// Returns the response that refuses the request and, before HTTP/2, closes its connection.
-    fn too_often(&self) -> Response {
-        let mut refused = page(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_PAGE);
-        refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        // HTTP/2 forbids this header.
-        if self.version < Version::HTTP_2 {
-            refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        refused
-    }
-}
-
-/// Returns a static page.
-fn page(status: StatusCode, page: &'static str) -> Response {
-    (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
 
 /// What pages find in their context, and the headers that each gets of its own.
@@ -256,11 +174,6 @@ async fn shaped(response: Response) -> Response {
     }
 }
 
-/// What is said when a request has brought down what was to answer it.
-fn sorry() -> Response {
-    page(StatusCode::INTERNAL_SERVER_ERROR, ERROR_PAGE)
-}
-
 /// The worker may fetch from this site, and is asked for anew each time.
 async fn service_worker(mut response: Response) -> Response {
     let headers = response.headers_mut();
@@ -311,7 +224,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::OnceLock;
 
-    use axum::http::Request;
+    use axum::http::{Request, StatusCode};
     use converge_signal::server::listen;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpSocket;

@@ -32,6 +32,8 @@
 //! member's seat, while those hold more than a quarter of [`Limits::max_topic_members`]. The absent member is then lost
 //! at once.
 
+mod announce;
+mod refusals;
 mod rooms;
 mod session;
 
@@ -42,12 +44,11 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+pub use self::refusals::{close_code, error_frame, explain};
 use self::rooms::{News, Rooms, SeatKey};
 pub use self::session::{Frame, Join, Session};
 use crate::ids::{Nonce, PeerId, Seq, TopicHash};
-use crate::protocol::{
-    Departed, ErrorCode, IceServer, LeftReason, Limits, Member, Offerer, ServerMessage, VERSION, Welcome,
-};
+use crate::protocol::{ErrorCode, IceServer, LeftReason, Limits, Member, Offerer, ServerMessage, VERSION, Welcome};
 
 /// Names a connection between the hub and its driver. The driver chooses it and never uses one twice.
 pub type ConnId = u64;
@@ -55,10 +56,6 @@ pub type ConnId = u64;
 /// Absent members keep at most one in this many of a full topic's seats from newcomers: enough for a group with a short
 /// network failure, too few to close a room.
 const KEPT_SEATS: usize = 4;
-
-/// At most this many members are named in one `joined` or `left`. At some 110 bytes each they fit into clients' frames,
-/// as the largest `welcome` does.
-const MAX_NAMED: usize = 500;
 
 /// What a hub allows and hands out.
 #[derive(Debug, Clone)]
@@ -498,79 +495,6 @@ impl Hub {
         self.tell(now, &topic, &audience, News::Left(member, reason));
     }
 
-    /// Tells news of a topic, at once or together with what else happens meanwhile.
-    fn tell(&mut self, now: Duration, topic_hash: &TopicHash, audience: &[SeatKey], news: News) {
-        let Some(topic) = self.rooms.topics.get_mut(topic_hash) else { return };
-        if audience.is_empty() {
-            return;
-        }
-        let (wait, at_once) = match news {
-            News::Joined(_) => (self.settings.introduce, self.settings.introduce.is_zero()),
-            News::Left(..) | News::Visited(..) => (self.settings.tick, now >= topic.quiet_until),
-        };
-        if at_once && !topic.someone_waits() {
-            topic.quiet_until = now + self.settings.tick;
-            let conns: Vec<ConnId> = audience.iter().filter_map(|key| self.rooms.seat(*key)?.conn).collect();
-            return self.send_news(&conns, &[news]);
-        }
-        let (due, queue) = match news {
-            News::Joined(_) => (&mut topic.introducing, &mut self.introductions),
-            News::Left(..) | News::Visited(..) => (&mut topic.ticking, &mut self.ticks),
-        };
-        // What need not wait takes along what does.
-        if !wait.is_zero() && !std::mem::replace(due, true) {
-            queue.push_back((now + wait, *topic_hash));
-        }
-        for key in audience {
-            self.rooms.put_by(*key, news);
-        }
-        if wait.is_zero() {
-            self.tell_news(now, topic_hash);
-        }
-    }
-
-    fn tell_news(&mut self, now: Duration, topic_hash: &TopicHash) {
-        let waiting = self.rooms.take_news(topic_hash);
-        if let Some(topic) = self.rooms.topics.get_mut(topic_hash) {
-            topic.quiet_until = now + self.settings.tick;
-            (topic.introducing, topic.ticking) = (false, false);
-        }
-        for (conn, news) in waiting {
-            self.send_news(&[conn], &news);
-        }
-    }
-
-    fn send_news(&mut self, conns: &[ConnId], news: &[News]) {
-        let (mut departed, mut members, mut visitors) = (Vec::new(), Vec::new(), Vec::new());
-        let left = |member: &Member, reason: &LeftReason| Departed {
-            id: member.id,
-            incarnation: member.incarnation,
-            reason: *reason,
-        };
-        for news in news {
-            match news {
-                News::Joined(member) => members.push(*member),
-                News::Left(member, reason) => departed.push(left(member, reason)),
-                News::Visited(member, reason) => {
-                    members.push(*member);
-                    visitors.push(left(member, reason));
-                }
-            }
-        }
-        self.send_left(conns, &departed);
-        for members in members.chunks(MAX_NAMED) {
-            self.send_all(conns, &ServerMessage::Joined { members: members.to_vec() });
-        }
-        // After the `joined` that names them.
-        self.send_left(conns, &visitors);
-    }
-
-    fn send_left(&mut self, conns: &[ConnId], departed: &[Departed]) {
-        for departed in departed.chunks(MAX_NAMED) {
-            self.send_all(conns, &ServerMessage::Left { members: departed.to_vec() });
-        }
-    }
-
     fn send(&mut self, conn: ConnId, message: &ServerMessage) {
         self.send_all(&[conn], message);
     }
@@ -596,60 +520,6 @@ fn stamp(sender: &Member) -> Box<str> {
     // Writing into a String can't fail.
     let _ = write!(stamp, r#"{{"signal":{{"from":"{id}","incarnation":{incarnation},"seq":{seq},"data":"#);
     stamp.into()
-}
-
-/// The WebSocket close code (RFC 6455 section 7.4.1, or the private range) that an error brings; none if the
-/// connection goes on.
-pub fn close_code(code: ErrorCode) -> Option<u16> {
-    match code {
-        ErrorCode::Malformed
-        | ErrorCode::UnknownType
-        | ErrorCode::AlreadyJoined
-        | ErrorCode::UnknownPeer
-        | ErrorCode::Congested => None,
-        ErrorCode::NotText => Some(1003),
-        ErrorCode::TooLarge => Some(1009),
-        ErrorCode::TooManyJoins | ErrorCode::TooManyConnections => Some(1013),
-        ErrorCode::Replaced => Some(4001),
-        ErrorCode::Denied => Some(4003),
-        ErrorCode::RoomFull => Some(4005),
-        _ => Some(1008),
-    }
-}
-
-/// The frame that says so, for a driver that turns a connection away before the hub knows it.
-pub fn error_frame(code: ErrorCode) -> String {
-    let message = ServerMessage::Error { code, message: explain(code).to_owned(), peer: None };
-    // Serialising this can't fail: there is nothing in it but strings.
-    serde_json::to_string(&message).unwrap_or_default()
-}
-
-/// The words of the close frame and of the error, for people.
-pub fn explain(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::Malformed => "not a message of the protocol: send one JSON object with one key, the message's name",
-        ErrorCode::UnknownType => "no such message: send hello, signal, leave or ping",
-        ErrorCode::AlreadyJoined => "already joined: open another connection for another topic",
-        ErrorCode::NotJoined => "not joined: send hello first",
-        ErrorCode::Version => "this server speaks version 1 of the protocol",
-        ErrorCode::BadSignature => "the signature does not prove the id",
-        ErrorCode::RoomFull => "the topic has as many members as it may",
-        ErrorCode::UnknownPeer => "nobody of that id is in your topic",
-        ErrorCode::Congested => "too much of yours waits for this peer to read it: the signal was dropped",
-        ErrorCode::Replaced => "the same peer joined again and took this connection's place",
-        ErrorCode::Stale => "a later life of this peer is already here",
-        ErrorCode::TooLarge => "the frame is over the limit",
-        ErrorCode::NotText => "send text frames",
-        ErrorCode::Timeout => "no hello came in time",
-        ErrorCode::SlowReader => "too much waits to be read",
-        ErrorCode::Abuse => "too many frames that are no messages",
-        ErrorCode::Origin => "pages of this origin may not use this server",
-        ErrorCode::Denied => "no token that lets you into this room",
-        ErrorCode::RateLimited => "more frames or bytes than the limits allow",
-        ErrorCode::TooManyJoins => "too many joins, of this topic or from your address: come back later",
-        ErrorCode::TooManyConnections => "too many sockets, here or from your address: come back later",
-        ErrorCode::Unknown => "refused",
-    }
 }
 
 #[cfg(test)]

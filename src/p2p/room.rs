@@ -27,6 +27,7 @@ mod heal;
 mod inbox;
 mod io;
 mod peer;
+mod peers;
 mod server;
 mod work;
 

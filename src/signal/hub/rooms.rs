@@ -5,7 +5,7 @@
 //! of the topic. Acquaintance is mutual and ends with either side, so each member has `2 * max_sample` on average, and
 //! nothing is kept of who is gone. In a topic of up to `max_sample + 1` members everybody is everybody's acquaintance.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use slab::Slab;
@@ -80,9 +80,9 @@ pub(super) struct Topic {
     pub(super) introducing: bool,
     /// There is a time at which those who left are told of.
     pub(super) ticking: bool,
-    /// What members have not been told yet of their acquaintances, each at most once. Kept here because most of the time
+    /// News that members still wait for, each at most once and sorted by id. Kept here and not by seat, because most of the time
     /// there is nothing.
-    waiting: HashMap<SeatKey, BTreeMap<PeerId, News>>,
+    waiting: HashMap<SeatKey, Vec<News>>,
 }
 
 impl Topic {
@@ -288,11 +288,15 @@ impl Rooms {
         let Some(seat) = self.seats.get(key as usize).filter(|seat| seat.conn.is_some()) else { return };
         let Some(topic) = self.topics.get_mut(&seat.topic) else { return };
         let waiting = topic.waiting.entry(key).or_default();
-        let news = match (waiting.get(&news.id()), news) {
-            (Some(News::Joined(_) | News::Visited(..)), News::Left(member, reason)) => News::Visited(member, reason),
-            _ => news,
-        };
-        waiting.insert(news.id(), news);
+        match waiting.binary_search_by_key(&news.id(), News::id) {
+            Ok(at) => {
+                waiting[at] = match (waiting[at], news) {
+                    (News::Joined(_) | News::Visited(..), News::Left(member, reason)) => News::Visited(member, reason),
+                    _ => news,
+                }
+            }
+            Err(at) => waiting.insert(at, news),
+        }
     }
 
     /// A member learns of another by something that it is sent: there is no need to tell it any more.
@@ -301,7 +305,9 @@ impl Rooms {
         if let Some(topic) = topic
             && let Some(waiting) = topic.waiting.get_mut(&key)
         {
-            waiting.remove(newcomer);
+            if let Ok(at) = waiting.binary_search_by_key(newcomer, News::id) {
+                waiting.remove(at);
+            }
             if waiting.is_empty() {
                 topic.waiting.remove(&key);
             }
@@ -311,8 +317,7 @@ impl Rooms {
     /// Takes what a topic's members have not been told yet.
     pub(super) fn take_news(&mut self, topic: &TopicHash) -> Vec<(ConnId, Vec<News>)> {
         let Some(topic) = self.topics.get_mut(topic) else { return Vec::new() };
-        let waiting = std::mem::take(&mut topic.waiting).into_iter();
-        let mut waiting: Vec<_> = waiting.map(|(key, news)| (key, news.into_values().collect())).collect();
+        let mut waiting: Vec<_> = std::mem::take(&mut topic.waiting).into_iter().collect();
         // In an order that is the same each time, so that a simulated run can be repeated.
         waiting.sort_unstable_by_key(|(key, _)| *key);
         waiting.into_iter().filter_map(|(key, news)| Some((self.seats.get(key as usize)?.conn?, news))).collect()

@@ -110,16 +110,20 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let next = {
             let mut queue = self.0.lock();
-            let next = queue.waiting.pop_first();
-            if next.is_none() {
-                queue.free += 1;
+            // In a loop: a turn sent to a cancelled request is dropped within this drop, and thousands may be cancelled.
+            loop {
+                match queue.waiting.pop_first() {
+                    Some((_, next)) if next.is_closed() => {}
+                    Some((_, next)) => break next,
+                    None => {
+                        queue.free += 1;
+                        return;
+                    }
+                }
             }
-            next
         };
-        if let Some((_, next)) = next {
-            // A cancelled request drops the turn at once, which passes it on.
-            let _ = next.send(Turn(self.0.clone()));
-        }
+        // A request cancelled since then drops the turn at once, which passes it on.
+        let _ = next.send(Turn(self.0.clone()));
     }
 }
 
@@ -143,15 +147,27 @@ mod tests {
         assert!(budget.admit(Some(&ben)).await.is_some() && budget.admit(None).await.is_some());
     }
 
+    fn one_turn() -> Arc<Turns> {
+        let (waiting, taken) = (BTreeMap::new(), HashMap::new());
+        Arc::new(Turns(Mutex::new(Queue { free: 1, waiting, next: 0, taken, since: Instant::now() })))
+    }
+
+    #[tokio::test]
+    async fn any_number_of_cancelled_requests_are_passed_over() {
+        let turns = one_turn();
+        let Client(ada) = client(1);
+        let first = turns.clone().wait(ada).await.unwrap();
+        let cancelled: Vec<_> = (0..100_000).map(|_| turns.clone().wait(ada)).collect();
+        let mut last = turns.clone().wait(ada);
+        drop(cancelled);
+        drop(first);
+        drop(last.try_recv().unwrap());
+        assert_eq!(turns.lock().free, 1);
+    }
+
     #[tokio::test]
     async fn sources_with_few_requests_come_first() {
-        let turns = Arc::new(Turns(Mutex::new(Queue {
-            free: 1,
-            waiting: BTreeMap::new(),
-            next: 0,
-            taken: HashMap::new(),
-            since: Instant::now(),
-        })));
+        let turns = one_turn();
         let [Client(ada), Client(ben)] = [1, 2].map(client);
         let first = turns.clone().wait(ada).await.unwrap();
         let mut hasty: Vec<_> = (0..3).map(|_| turns.clone().wait(ada)).collect();

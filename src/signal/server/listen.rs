@@ -35,6 +35,9 @@ use super::transport::Transport;
 /// How often the certificate's files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(10);
 
+/// How long an evicted connection may take to close its descriptor.
+const EVICTION: Duration = Duration::from_millis(5);
+
 /// How long accepting pauses when the system has no file descriptors left, and no connection is idle.
 const BREATHER: Duration = Duration::from_millis(100);
 
@@ -189,9 +192,8 @@ pub async fn serve(listener: TcpListener, app: Router, settings: Listen, stop: i
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
                     complaints.say(&error);
-                    if !slots.evict() {
-                        sleep(BREATHER).await;
-                    }
+                    // An evicted connection's task closes the descriptor: without a wait each retry would evict another.
+                    sleep(if slots.evict() { EVICTION } else { BREATHER }).await;
                 }
             },
             _ = reload.tick(), if settings.tls.is_some() => {

@@ -64,7 +64,9 @@ impl Outbox {
     pub(super) fn push(&self, frame: Arc<str>, from: Option<ConnId>) -> Pushed {
         let mut waiting = self.lock();
         if let Some(sender) = from {
-            if !waiting.share(sender, frame.len(), self.limit / 2) {
+            // Whatever else waits: no member's signal costs its receiver the connection.
+            let fits = waiting.bytes + frame.len() <= self.limit;
+            if !fits || !waiting.share(sender, frame.len(), self.limit / 2) {
                 return Pushed::Dropped;
             }
             waiting.signal_bytes += frame.len();

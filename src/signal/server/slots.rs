@@ -102,6 +102,10 @@ impl Slot {
     }
 
     fn become_idle(self: &Arc<Self>, state: &mut State) {
+        // An evicted connection is about to end, and frees no second place.
+        if state.place.is_none() {
+            return;
+        }
         let mut idle = self.slots.lock();
         let key = idle.next;
         idle.next += 1;
@@ -169,6 +173,8 @@ mod tests {
         drop(socket);
         assert!(slots.take(ben).is_some());
         busy.evicted().await;
+        drop(busy.hold());
+        assert!(busy.lock().idle.is_none(), "it has no place to give any more");
         drop((idle, busy));
         assert!(slots.lock().slots.is_empty(), "nothing is kept of what has ended");
     }

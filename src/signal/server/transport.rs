@@ -11,7 +11,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::slots::Slot;
 
-/// The time that each byte taken restores, up to the whole limit: a reader may be as slow as 1 kB/s.
+/// The time that each byte taken restores, up to the whole limit: a reader may be as slow as
+/// some 4 kB/s, for the kernel reports room only once 32 KiB have gone.
 const FOR_EACH_BYTE: Duration = Duration::from_millis(1);
 
 /// A stream that limits how long writes may be blocked. hyper waits without end for a client that doesn't read its

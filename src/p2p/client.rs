@@ -367,7 +367,7 @@ impl Client {
     }
 
     /// Withholds this peer's streams from a member until it is approved, whatever the [`Audience`]. The member isn't
-    /// notified.
+    /// notified. The denial is forgotten a minute after the member left the room.
     pub fn deny_viewer(&self, peer: PeerId) {
         self.driver.deny_viewer(peer);
     }

@@ -36,6 +36,8 @@ struct Member {
     arrival: Option<u64>,
     /// A link to it has opened since it arrived.
     met: bool,
+    /// It arrived while streams went to approved members only: the next beginning doesn't change that.
+    late: bool,
 }
 
 /// The members, and which of them have one of the [`MAX_VIEWERS`] places.
@@ -63,16 +65,20 @@ impl Viewers {
     /// Sets the audience. Members that get the streams now keep them.
     pub(crate) fn set_audience(&mut self, audience: Audience, sharing: bool) {
         if self.audience == Audience::Everyone && audience == Audience::Approved && sharing {
+            for (_, member) in self.members.iter_mut() {
+                member.late = false;
+            }
             self.begin();
         }
         self.audience = audience;
         self.fill();
     }
 
-    /// Begins sharing: the members in the room now count as present.
+    /// Begins sharing: the members in the room now count as present. Not those that wait for approval since an earlier
+    /// beginning: a device turned off and on again approves nobody.
     pub(crate) fn begin(&mut self) {
         for (_, member) in self.members.iter_mut() {
-            if member.standing == Standing::New && member.arrival.is_some() {
+            if member.standing == Standing::New && member.arrival.is_some() && !member.late {
                 member.standing = Standing::Present;
             }
         }
@@ -93,15 +99,16 @@ impl Viewers {
         }
     }
 
-    /// Adds a member that joined the room.
-    pub(crate) fn joined(&mut self, now: Time, peer: PeerId) {
+    /// Adds a member that joined the room. `sharing`: streams are shared, or about to be.
+    pub(crate) fn joined(&mut self, now: Time, peer: PeerId, sharing: bool) {
         self.expire(now);
+        let late = sharing && self.audience == Audience::Approved;
         self.arrivals += 1;
         let arrival = Some(self.arrivals);
         match self.members.get_mut(&peer) {
             Some(member) => member.arrival = arrival,
             None => {
-                self.members.insert(peer, Member { standing: Standing::New, arrival, met: false });
+                self.members.insert(peer, Member { standing: Standing::New, arrival, met: false, late });
             }
         }
     }
@@ -122,6 +129,8 @@ impl Viewers {
         if member.standing == Standing::New {
             self.members.remove(&peer);
         } else {
+            // Once for each member, or one that leaves again and again would push out the others.
+            self.away.retain(|(_, other)| *other != peer);
             self.away.push_back((now, peer));
             if self.away.len() > MAX_AWAY {
                 self.forget_oldest();
@@ -211,8 +220,7 @@ impl Viewers {
 
     fn forget_oldest(&mut self) {
         let Some((_, peer)) = self.away.pop_front() else { return };
-        let still_away = self.away.iter().all(|(_, other)| *other != peer);
-        if still_away && self.members.get(&peer).is_some_and(|member| member.arrival.is_none()) {
+        if self.members.get(&peer).is_some_and(|member| member.arrival.is_none()) {
             self.members.remove(&peer);
         }
     }
@@ -233,7 +241,7 @@ mod tests {
 
     fn meet(viewers: &mut Viewers, peers: impl IntoIterator<Item = u8>) {
         for number in peers {
-            viewers.joined(at(0), peer(number));
+            viewers.joined(at(0), peer(number), false);
             viewers.connected(peer(number));
         }
     }
@@ -281,7 +289,7 @@ mod tests {
     #[test]
     fn a_member_that_was_there_when_sharing_began_is_no_newcomer_unless_it_was_denied() {
         let mut viewers = approved([]);
-        viewers.joined(at(0), peer(1));
+        viewers.joined(at(0), peer(1), false);
         meet(&mut viewers, [2, 3]);
         viewers.deny(peer(3));
         viewers.begin();
@@ -316,19 +324,19 @@ mod tests {
         for reloaded in [1, 2] {
             viewers.left(at(10), peer(reloaded));
             assert_eq!(viewers.state(peer(reloaded)), None);
-            viewers.joined(at(11), peer(reloaded));
+            viewers.joined(at(11), peer(reloaded), false);
             viewers.connected(peer(reloaded));
             assert_eq!(viewers.state(peer(reloaded)), Some(Viewing));
         }
         viewers.left(at(20), peer(2));
-        viewers.joined(at(81), peer(2));
+        viewers.joined(at(81), peer(2), false);
         viewers.connected(peer(2));
         assert_eq!(viewers.state(peer(2)), Some(Waiting));
         // It left twice: the first absence's end must not forget the second.
         viewers.left(at(90), peer(1));
-        viewers.joined(at(100), peer(1));
+        viewers.joined(at(100), peer(1), false);
         viewers.left(at(140), peer(1));
-        viewers.joined(at(160), peer(1));
+        viewers.joined(at(160), peer(1), false);
         viewers.connected(peer(1));
         assert_eq!(viewers.state(peer(1)), Some(Viewing));
         viewers.reset();
@@ -348,7 +356,7 @@ mod tests {
             viewers.left(at(0), peer(number));
         }
         assert_eq!((viewers.members.len(), viewers.away.len()), (MAX_AWAY, MAX_AWAY));
-        viewers.joined(at(100), peer(0));
+        viewers.joined(at(100), peer(0), false);
         assert_eq!((viewers.members.len(), viewers.away.len()), (1, 0));
     }
 
@@ -363,6 +371,29 @@ mod tests {
         // A reconnect takes none either.
         viewers.connected(peer(1));
         assert_eq!(places(&viewers)[..2], [1, 2]);
+    }
+
+    #[test]
+    fn a_device_turned_off_and_on_approves_nobody() {
+        let mut viewers = Viewers::default();
+        viewers.set_audience(Audience::Approved, false);
+        viewers.joined(at(0), peer(1), false);
+        viewers.begin();
+        viewers.joined(at(1), peer(2), true);
+        for number in 1..=2 {
+            viewers.connected(peer(number));
+        }
+        viewers.begin();
+        assert_eq!([1, 2].map(|number| viewers.state(peer(number))), [Some(Viewing), Some(Waiting)]);
+        // A member that joins while nothing is shared is there when sharing begins.
+        viewers.joined(at(2), peer(3), false);
+        viewers.connected(peer(3));
+        viewers.begin();
+        assert_eq!(viewers.state(peer(3)), Some(Viewing));
+        // Members that get the streams by another audience keep them.
+        viewers.set_audience(Audience::Everyone, true);
+        viewers.set_audience(Audience::Approved, true);
+        assert_eq!(viewers.state(peer(2)), Some(Viewing));
     }
 
     #[test]

@@ -4,6 +4,8 @@ pub(crate) use imp::{beep, has_devices, millis, now, random_bytes, take_files};
 
 #[cfg(target_family = "wasm")]
 mod imp {
+    use std::cell::Cell;
+
     use super::super::Moment;
     use converge_p2p::LocalFile;
     use js_sys::{Date, Reflect};
@@ -48,15 +50,22 @@ mod imp {
         navigator.is_some_and(|navigator| Reflect::has(&navigator, &"mediaDevices".into()).unwrap_or(false))
     }
 
-    /// A short, quiet tone of this frequency in hertz. Nothing where the browser lets the page make none yet.
+    /// Plays a short, quiet tone of this frequency in hertz, unless one began less than 0.3 s ago, or the browser doesn't
+    /// let the page make any yet.
     pub(crate) fn beep(hertz: f32) {
         thread_local! {
             // One for the page: browsers allow a few at a time.
             static CONTEXT: Option<AudioContext> = AudioContext::new().ok();
+            static NEXT: Cell<f64> = const { Cell::new(0.0) };
         }
         let play = |context: &AudioContext| {
-            let (oscillator, gain) = (context.create_oscillator()?, context.create_gain()?);
             let now = context.current_time();
+            // Tones at the same time add up, and anybody in the room may cause any number.
+            if NEXT.get() > now {
+                return Ok(());
+            }
+            NEXT.set(now + 0.3);
+            let (oscillator, gain) = (context.create_oscillator()?, context.create_gain()?);
             oscillator.frequency().set_value(hertz);
             // Without a slope it would click.
             gain.gain().set_value_at_time(0.06, now)?;

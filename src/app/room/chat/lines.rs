@@ -54,12 +54,19 @@ pub(in crate::room) struct Lines {
 struct Kept {
     /// In the order of their numbers.
     lines: Vec<(u64, Line)>,
-    /// How many each author has of these.
-    authors: Vec<(PeerId, usize)>,
+    /// Each author's share of these.
+    authors: Vec<(PeerId, Share)>,
     /// The number of the next line.
     next: u64,
     /// The log has rows for lines with lower numbers, and for one's own.
     shown: u64,
+    text_bytes: usize,
+}
+
+/// One author's lines.
+#[derive(Default)]
+struct Share {
+    lines: usize,
     text_bytes: usize,
 }
 
@@ -69,16 +76,27 @@ impl Kept {
         let number = self.next;
         self.next += 1;
         self.text_bytes += line.text.len();
-        match self.authors.iter_mut().find(|(author, _)| *author == line.from) {
-            Some((_, lines)) => *lines += 1,
-            None => self.authors.push((line.from, 1)),
-        }
+        let at = self.authors.iter().position(|(author, _)| *author == line.from).unwrap_or_else(|| {
+            self.authors.push((line.from, Share::default()));
+            self.authors.len() - 1
+        });
+        let share = &mut self.authors[at].1;
+        (share.lines, share.text_bytes) = (share.lines + 1, share.text_bytes + line.text.len());
         self.lines.push((number, line));
         // The newest is kept whatever its size.
-        while self.lines.len() > MAX_LINES || self.lines.len() > 1 && self.text_bytes > MAX_TEXT_BYTES {
-            self.drop_oldest();
+        while self.lines.len() > 1 && self.text_bytes > MAX_TEXT_BYTES {
+            self.drop_oldest(|share| share.text_bytes);
+        }
+        while self.lines.len() > MAX_LINES {
+            self.drop_oldest(|share| share.lines);
         }
         number
+    }
+
+    /// Returns the numbers of the lines that the log shows.
+    fn numbers(&self) -> Vec<u64> {
+        let shown = self.lines.iter().filter(|(number, line)| *number < self.shown || line.mine);
+        shown.map(|(number, _)| *number).collect()
     }
 
     /// Shows the log as many more lines as one frame has time for, and at least one. Returns whether others wait.
@@ -87,25 +105,26 @@ impl Kept {
         let first = self.lines.partition_point(|(number, _)| *number < self.shown);
         for (number, line) in &self.lines[first..] {
             let elements = ROW_ELEMENTS + line.text.matches("://").take(MAX_LINKS).count();
-            if elements > left {
+            if elements > left && left < ELEMENTS_PER_FRAME {
                 return true;
             }
-            left -= elements;
+            left = left.saturating_sub(elements);
             self.shown = number + 1;
         }
         false
     }
 
-    /// Drops the oldest line: of the author with more than half of the lines, if there is one. A flood of one author does
-    /// not push out what the others said.
-    fn drop_oldest(&mut self) {
-        let most = self.authors.iter().find(|(_, lines)| lines * 2 > self.lines.len()).map(|(author, _)| *author);
-        let at = most.and_then(|most| self.lines.iter().position(|(_, line)| line.from == most)).unwrap_or_default();
+    /// Drops the oldest line of the author with the most, so that a flood evicts its own lines. The newest line stays.
+    fn drop_oldest(&mut self, most: impl Fn(&Share) -> usize) {
+        let most = self.authors.iter().max_by_key(|(_, share)| most(share)).map(|(author, _)| *author);
+        let older = &self.lines[..self.lines.len() - 1];
+        let at = most.and_then(|most| older.iter().position(|(_, line)| line.from == most)).unwrap_or_default();
         let (_, line) = self.lines.remove(at);
         self.text_bytes -= line.text.len();
         if let Some(at) = self.authors.iter().position(|(author, _)| *author == line.from) {
-            self.authors[at].1 -= 1;
-            if self.authors[at].1 == 0 {
+            let share = &mut self.authors[at].1;
+            (share.lines, share.text_bytes) = (share.lines - 1, share.text_bytes - line.text.len());
+            if share.lines == 0 {
                 self.authors.swap_remove(at);
             }
         }
@@ -137,10 +156,13 @@ impl Lines {
             new_from.get_or_insert(number);
         }
         drop((new_from, unread));
-        let is_first = self.fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true);
         if mine {
-            self.fire();
-        } else if is_first {
+            // Others' lines keep to the frame that they wait for.
+            self.notify();
+            return false;
+        }
+        let is_first = self.fires.try_update_value(|fires| !std::mem::replace(fires, true)) == Some(true);
+        if is_first {
             with_next_frame(move || self.fire());
         }
         is_first
@@ -151,13 +173,17 @@ impl Lines {
             return;
         }
         let Some(others_wait) = self.kept.try_write_untracked().map(|mut kept| kept.show_more()) else { return };
-        self.kept.notify();
-        self.new_from.notify();
-        self.unread.notify();
+        self.notify();
         if others_wait {
             self.fires.set_value(true);
             with_next_frame(move || self.fire());
         }
+    }
+
+    fn notify(self) {
+        self.kept.notify();
+        self.new_from.notify();
+        self.unread.notify();
     }
 
     /// Whether the newest line is before this person's eyes.
@@ -170,10 +196,7 @@ impl Lines {
 
     /// The numbers of the lines that are kept and shown; none is used twice.
     pub(super) fn numbers(self) -> Vec<u64> {
-        self.kept.with(|kept| {
-            let shown = kept.lines.iter().filter(|(number, line)| *number < kept.shown || line.mine);
-            shown.map(|(number, _)| *number).collect()
-        })
+        self.kept.with(Kept::numbers)
     }
 
     pub(super) fn line(self, number: u64) -> Option<Line> {
@@ -243,6 +266,23 @@ mod tests {
     }
 
     #[test]
+    fn long_lines_of_one_author_do_not_push_out_the_lines_of_others() {
+        let mut kept = Kept::default();
+        for text in 0..20 {
+            kept.push(line(1, text));
+        }
+        for _ in 0..9 {
+            kept.push(line(2, "x".repeat(MAX_TEXT_BYTES / 4)));
+        }
+        assert!((0..20).all(|at| kept.lines[at].1.from == PeerId::from_bytes([1; 32])));
+        assert_eq!(kept.lines.len(), 20 + 3);
+        // The newest is kept, and nothing beside it that it leaves no room for.
+        kept.push(line(1, "x".repeat(MAX_TEXT_BYTES + 1)));
+        assert_eq!(kept.lines.len(), 1);
+        assert_eq!(kept.text_bytes, MAX_TEXT_BYTES + 1);
+    }
+
+    #[test]
     fn a_frame_shows_as_many_lines_as_it_has_time_for() {
         let mut kept = Kept::default();
         for _ in 0..30 {
@@ -250,24 +290,27 @@ mod tests {
         }
         assert!(kept.show_more());
         assert_eq!(kept.shown, 20);
+        // One's own are shown at once.
+        kept.push(Line { mine: true, ..line(2, "") });
+        assert_eq!(kept.numbers(), (0..20).chain([30]).collect::<Vec<_>>());
         assert!(!kept.show_more());
-        assert_eq!(kept.shown, 30);
+        assert_eq!(kept.shown, 31);
 
         // Addresses are elements too, as far as they become links.
         for _ in 0..10 {
             kept.push(line(1, "http://a ".repeat(400)));
         }
         assert!(kept.show_more());
-        assert_eq!(kept.shown, 33);
+        assert_eq!(kept.shown, 34);
         while kept.show_more() {}
-        assert_eq!(kept.shown, 40);
+        assert_eq!(kept.shown, 41);
 
         // Lines that were dropped meanwhile are passed over.
         for _ in 0..2 * MAX_LINES {
             kept.push(line(1, ""));
         }
         assert!(kept.show_more());
-        assert_eq!(kept.shown, 40 + MAX_LINES as u64 + 20);
+        assert_eq!(kept.shown, 41 + MAX_LINES as u64 + 20);
     }
 
     #[test]
@@ -282,11 +325,12 @@ mod tests {
         assert_eq!(kept.lines.len(), MAX_LINES);
         assert!((0..20).all(|at| kept.lines[at].1.from == PeerId::from_bytes([1; 32])));
         assert_eq!(kept.lines.last().map(|(number, line)| (*number, &*line.text)), Some((2019, "1999")));
-        // With nobody that has more than half, the oldest is dropped.
-        for text in 0..MAX_LINES {
+        // Nor do several together.
+        for text in 0..2000 {
             kept.push(line(3 + (text % 3) as u8, text));
         }
-        assert!(kept.lines.iter().all(|(_, line)| line.from != PeerId::from_bytes([1; 32])));
-        assert!(kept.authors.len() <= 4 && kept.authors.iter().map(|(_, lines)| lines).sum::<usize>() == MAX_LINES);
+        assert!((0..20).all(|at| kept.lines[at].1.from == PeerId::from_bytes([1; 32])));
+        assert_eq!(kept.authors.len(), 5);
+        assert_eq!(kept.authors.iter().map(|(_, share)| share.lines).sum::<usize>(), MAX_LINES);
     }
 }

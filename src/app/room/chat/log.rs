@@ -25,6 +25,10 @@ const SHOWN_CHARS: usize = 4000;
 /// And up to this many line breaks: one text must not take all of the log.
 const SHOWN_BREAKS: usize = 40;
 
+/// And up to this many changes of script and combining marks. Browsers shape each run by itself: 4,000 characters of two
+/// scripts in turn take 50 ms, and again with each new layout.
+const SHOWN_RUNS: usize = 100;
+
 /// So many addresses of a text are links, for each link is an element. The rest can be copied.
 pub(super) const MAX_LINKS: usize = 50;
 
@@ -211,14 +215,53 @@ fn Text(text: Arc<str>) -> impl IntoView {
 
 /// The beginning of a text that is too long to be shown at once.
 fn shortened(text: &str) -> Option<&str> {
-    let mut breaks = 0;
+    let (mut breaks, mut runs, mut last) = (0, 0, Script::Latin);
     for (number, (at, c)) in text.char_indices().enumerate() {
         breaks += usize::from(matches!(c, '\n' | '\u{2028}' | '\u{2029}'));
-        if number == SHOWN_CHARS || breaks > SHOWN_BREAKS {
+        if let Some(script) = Script::of(c) {
+            runs += usize::from(script != last || script == Script::Mark);
+            last = script;
+        }
+        if number == SHOWN_CHARS || breaks > SHOWN_BREAKS || runs > SHOWN_RUNS {
             return Some(&text[..at]);
         }
     }
     None
+}
+
+/// Groups of scripts that browsers shape apart, by ranges of Unicode: as coarse as bounding the runs of a text allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Latin,
+    /// Combining marks.
+    Mark,
+    /// Greek, Cyrillic, Armenian.
+    European,
+    /// From right to left.
+    Semitic,
+    /// Of India and its neighbours.
+    Indic,
+    /// All others, those of East Asia among them.
+    Other,
+}
+
+impl Script {
+    /// Returns the script of a character; `None` for those of every script: spaces and punctuation. Digits have a
+    /// direction of their own.
+    fn of(c: char) -> Option<Self> {
+        Some(match c {
+            '0'..='9' | 'A'..='Z' | 'a'..='z' => Self::Latin,
+            '\0'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' => return None,
+            '\u{c0}'..='\u{2ff}' | '\u{1e00}'..='\u{1eff}' => Self::Latin,
+            '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' => {
+                Self::Mark
+            }
+            '\u{370}'..='\u{58f}' => Self::European,
+            '\u{590}'..='\u{8ff}' => Self::Semitic,
+            '\u{900}'..='\u{10ff}' => Self::Indic,
+            _ => Self::Other,
+        })
+    }
 }
 
 /// What to do in a room where nothing has been said.
@@ -255,5 +298,21 @@ mod tests {
         let lines = "\n".repeat(SHOWN_BREAKS);
         assert_eq!(shortened(&lines), None);
         assert_eq!(shortened(&format!("{lines}\nx")), Some(lines.as_str()));
+    }
+
+    #[test]
+    fn a_text_of_many_runs_is_cut() {
+        for pair in ["aא", "1א", "aक", "中a", "a\u{301}"] {
+            let text = pair.repeat(2000);
+            assert!(
+                shortened(&text).is_some_and(|cut| cut.chars().count() <= SHOWN_RUNS + SHOWN_RUNS / 2 * 3),
+                "{pair}"
+            );
+        }
+        for plain in ["Привет, world! ", "שלום לכולם, ", "今日は、元気です。", "crème brûlée 👍🏽 "]
+        {
+            let text = plain.repeat(50);
+            assert_eq!(shortened(&text), None, "{plain}");
+        }
     }
 }

@@ -110,10 +110,10 @@ impl State {
 
     fn lowered(&mut self, look: &str) -> Option<(ArcRwSignal<u32>, i32)> {
         let at = self.count_place(look).ok()?;
-        let count = self.counts[at].1.clone();
-        if count.get_untracked() <= 1 {
-            self.counts.remove(at);
-        }
+        // Not by the count: this call's other changes to it are still to come.
+        let is_used =
+            self.looks.iter().any(|(_, other)| other.look == look) || self.past.iter().any(|(_, past)| past == look);
+        let count = if is_used { self.counts[at].1.clone() } else { self.counts.remove(at).1 };
         Some((count, -1))
     }
 }

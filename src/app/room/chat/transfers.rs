@@ -75,6 +75,12 @@ fn Folded() -> impl IntoView {
     let ended = StoredValue::new(Ended::<TransferId>(VecDeque::new()));
     let folded = RwSignal::new(0);
     use_room().on_event(move |event| {
+        if let Event::Connected { .. } = event {
+            // A room that is joined again numbers its transfers from the beginning.
+            ended.update_value(|ended| {
+                ended.0.retain(|(peer, id)| transfers.peek(*id).is_some_and(|known| known.peer == *peer))
+            });
+        }
         let Event::Transfer(transfer) = event else { return };
         if transfer.outgoing || !transfer.state.is_over() || transfer.state == TransferState::Done {
             return;

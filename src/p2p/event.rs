@@ -143,6 +143,8 @@ pub enum DisconnectReason {
     Protocol,
     /// The peer sent more than this page takes: it ignored its credit, or exceeded a resource bound.
     Overload,
+    /// The peer answers pings, but acknowledges none of many messages.
+    Stalled,
     /// The peer made more offers over its link than this page negotiates.
     TooManyOffers,
     /// This side closed the room.

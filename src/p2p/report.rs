@@ -141,6 +141,8 @@ pub enum LinkChange {
     Protocol,
     /// The member sent more than this page takes.
     Overload,
+    /// The member answers pings, but acknowledges none of many messages.
+    Stalled,
     /// The member made more offers over its link than this page negotiates.
     TooManyOffers,
     /// The browser refused to set a description of this side's or of the member's.
@@ -152,7 +154,13 @@ impl LinkChange {
     pub(crate) fn is_misfit(self) -> bool {
         matches!(
             self,
-            Self::Version | Self::Lanes | Self::Protocol | Self::Overload | Self::TooManyOffers | Self::Refused
+            Self::Version
+                | Self::Lanes
+                | Self::Protocol
+                | Self::Overload
+                | Self::Stalled
+                | Self::TooManyOffers
+                | Self::Refused
         )
     }
 }
@@ -174,6 +182,8 @@ pub enum Diagnosis {
     Protocol,
     /// The member sent more than this page takes.
     Overload,
+    /// The member answers pings, but acknowledges none of many messages.
+    Stalled,
     /// The member made more offers than this page negotiates.
     TooManyOffers,
     /// The browser refuses the descriptions that a connection takes.
@@ -201,6 +211,7 @@ impl RoomReport {
             (_, LinkChange::Version | LinkChange::Lanes) => Diagnosis::Version,
             (_, LinkChange::Protocol) => Diagnosis::Protocol,
             (_, LinkChange::Overload) => Diagnosis::Overload,
+            (_, LinkChange::Stalled) => Diagnosis::Stalled,
             (_, LinkChange::TooManyOffers) => Diagnosis::TooManyOffers,
             _ if !self.online => Diagnosis::Offline,
             (PeerState::Connected, _) if link.activity == Activity::Stale => {

@@ -34,6 +34,8 @@ pub(crate) struct Session {
     ack_at: Option<Time>,
     /// When something that waits last moved.
     moved: Time,
+    /// When the present connection began, or this machine woke.
+    greeted: Time,
     /// The application has been told that nothing moves.
     pub(crate) stalled: bool,
 }
@@ -98,6 +100,7 @@ impl Session {
             lanes: lanes.iter().map(reliable).collect(),
             ack_at: None,
             moved: now,
+            greeted: now,
             stalled: false,
         }
     }
@@ -143,9 +146,11 @@ impl Session {
         self.lanes.iter().flatten().filter_map(|lane| lane.inc.moved()).min().map(|moved| moved + timings.stall)
     }
 
-    /// Whether a lane's queue is so full that senders wait for it.
-    pub(crate) fn holds_up(&self) -> bool {
-        self.lanes.iter().flatten().any(|lane| !lane.out.is_ready())
+    /// Whether senders wait for a peer that has had a connection for [`Timings::stall`], and acknowledged nothing.
+    pub(crate) fn holds_up(&self, now: Time, timings: &Timings) -> bool {
+        self.stalled
+            && now.since(self.greeted) >= timings.stall
+            && self.lanes.iter().flatten().any(|lane| !lane.out.is_ready())
     }
 
     /// Messages that are not acknowledged.
@@ -208,6 +213,7 @@ impl Session {
             self.has_moved(now);
             return Ok(Met::Anew(given_up));
         }
+        self.greeted = now;
         // A connection after another on which nothing moves is no progress.
         let mut moved = false;
         for ((_, lane), (messages, bytes)) in self.reliable().zip(&hello.received) {
@@ -272,7 +278,7 @@ impl Session {
 
     /// This machine has slept: the time that has passed says nothing of the other side.
     pub(crate) fn slept(&mut self, now: Time) {
-        self.moved = now;
+        (self.moved, self.greeted) = (now, now);
         self.excuse_parts(now);
     }
 

@@ -35,17 +35,20 @@
 //! | 8 | credit | transfer: u32; have: u64; until: u64 |
 //! | 9 | loose message, on a lossy lane | channel: text; direct: bool; codec: u8; bytes |
 //!
-//! A peer keeps to these bounds; one that exceeds them has its link closed as overloaded:
+//! A peer keeps to these bounds; one that exceeds them has its link closed as overloaded, or as stalled if it acknowledges
+//! nothing for 30 seconds while much waits for it:
 //! * On each reliable lane, at most 4,096 bodies of 16 MiB and 64 KiB together are unacknowledged. Beside them, 1,024
 //!   answers (replies and stops) of as many bytes may be. The receiver acknowledges handled bodies, so a busy one slows
 //!   its senders.
-//! * At most 64 ICE candidates of a description are tried; more than 512 candidates or 64 media descriptions are too
+//! * At most 64 ICE candidates in a description, and 64 that follow it, are tried; more than 512 candidates or 64 media descriptions are too
 //!   many. Candidates that no browser gathers (loopback, multicast, names other than mDNS, TCP that accepts) are
 //!   ignored.
 //! * At most 256 files are offered in ten seconds.
 //! * Only the newest value of a presence slot, and of activity, counts. Other frames may come in any number while at
 //!   most 2,048 of them, or 4 MiB, wait to be handled.
 //! * The parts of a body don't pause for 30 seconds.
+//! * Frames that wait to be handled and bodies that wait for their parts take at most 64 MiB of one peer, and 128 MiB of
+//!   all peers.
 //!
 //! An open connection may be negotiated anew at any time, as tracks come and go; whoever makes more than a hundred offers
 //! in ten seconds has its link closed. Two slots of presence are the protocol's own, both JSON: `converge:media`, the

@@ -145,6 +145,10 @@ pub(crate) fn advice(diagnosis: Diagnosis, link: &LinkReport, name: &str) -> Str
             "Not connected: {name}'s page sent more than this one can take, so it has closed the link. The others are not \
              affected. It is tried again by itself in a while."
         ),
+        Diagnosis::Stalled => format!(
+            "Not connected: {name}'s page answers, but takes no messages, so this one has closed the link. The others are not \
+             affected. It is tried again by itself in a while."
+        ),
         Diagnosis::TooManyOffers => format!(
             "Not connected: {name}'s page asked to negotiate the link again and again, so this one has closed it. The others \
              are not affected. It is tried again by itself in a while."
@@ -257,6 +261,7 @@ fn change(change: LinkChange) -> &'static str {
         LinkChange::Lanes => "another set of lanes",
         LinkChange::Protocol => "the protocol was broken",
         LinkChange::Overload => "their page sent too much",
+        LinkChange::Stalled => "their page took no messages",
         LinkChange::TooManyOffers => "too many offers came",
         LinkChange::Refused => "the browser refused the connection",
         _ => "something new",

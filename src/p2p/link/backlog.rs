@@ -28,6 +28,9 @@ const LOOSE_BYTES: usize = 1024 * 1024;
 /// A pack is handled in steps of this many bodies, because each may cost the application much.
 const STEP_BODIES: usize = 32;
 
+/// An entry and its allocation take about this much beside the frame: frames of two bytes are no small load.
+const ENTRY_BYTES: usize = 64;
+
 /// The counts of sender and receiver may differ by this much: lengths in front of packed bodies.
 const SLACK_BYTES: usize = 64 * 1024;
 
@@ -106,7 +109,7 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    /// Returns the bytes of all waiting frames.
+    /// Returns the bytes that all waiting frames take, with their entries.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -149,7 +152,7 @@ impl Backlog {
                 }
             }
         }
-        self.bytes += length;
+        self.bytes += length + ENTRY_BYTES;
         self.entries.push_back(Waiting { kind, entry: Entry::Frame(lane, bytes), done: 0 });
         Ok(())
     }
@@ -217,7 +220,7 @@ impl Backlog {
         self.taken += 1;
         let Entry::Frame(lane, mut bytes) = entry else { return Some(entry) };
         let length = bytes.len() - done;
-        self.bytes -= length;
+        self.bytes -= length + ENTRY_BYTES;
         match kind {
             Kind::Messages(messages) => self.messages[lane.index()].take(messages, length),
             Kind::File => {}
@@ -303,7 +306,7 @@ mod tests {
             push(&mut backlog, frame.clone()).unwrap();
         }
         backlog.close();
-        assert_eq!(backlog.bytes(), frames.concat().len());
+        assert_eq!(backlog.bytes(), frames.concat().len() + frames.len() * ENTRY_BYTES);
         let mut expected = frames.to_vec();
         expected.push(Vec::new());
         assert_eq!(drain(&mut backlog), expected);
@@ -364,7 +367,7 @@ mod tests {
         for _ in 0..10_000 {
             push(&mut backlog, loose()).unwrap();
         }
-        assert!(backlog.bytes() <= LOOSE_BYTES);
+        assert!(backlog.bytes() <= LOOSE_BYTES + LOOSE_FRAMES * ENTRY_BYTES);
         let refused = (0..).find(|n| push(&mut backlog, Frame::Ping(*n).encode().unwrap()).is_err());
         assert_eq!(refused, Some(CONTROL_FRAMES as u32));
         let mut backlog = Backlog::default();

@@ -24,7 +24,12 @@ impl Candidate {
     /// page comes from this machine, and a relay may too.
     pub(crate) fn is_plausible(&self, loopback: bool) -> bool {
         let line = self.candidate.trim();
-        is_plausible(line.strip_prefix("a=").unwrap_or(line).strip_prefix("candidate:").unwrap_or(line), loopback)
+        // A line break would begin another line of the description.
+        !line.contains(char::is_control)
+            && is_plausible(
+                line.strip_prefix("a=").unwrap_or(line).strip_prefix("candidate:").unwrap_or(line),
+                loopback,
+            )
     }
 }
 

@@ -389,6 +389,7 @@ impl RoomCore {
                 DisconnectReason::Version => LinkChange::Version,
                 DisconnectReason::Lanes => LinkChange::Lanes,
                 DisconnectReason::Overload => LinkChange::Overload,
+                DisconnectReason::Stalled => LinkChange::Stalled,
                 DisconnectReason::TooManyOffers => LinkChange::TooManyOffers,
                 _ => LinkChange::Protocol,
             },

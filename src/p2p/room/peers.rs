@@ -179,7 +179,7 @@ impl RoomCore {
             let gone = peer.gone_at(now, &timings);
             peer.evict_at.get_or_insert(gone);
         }
-        // What is known already says more.
+        // The known state says more.
         if !peer.change.is_misfit() {
             self.changed(now, id, LinkChange::DialFailed);
         }
@@ -218,7 +218,7 @@ impl RoomCore {
         self.lost_memory(id, given_up);
     }
 
-    /// What depended on a session ends with it.
+    /// Ends everything that depended on a session.
     pub(super) fn lost_memory(&mut self, id: PeerId, given_up: usize) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let (asks, moving) = (std::mem::take(&mut peer.asks), std::mem::take(&mut peer.moving));
@@ -293,7 +293,9 @@ impl RoomCore {
             if late {
                 peer.session.slept(now);
             }
-            if peer.is_open() && peer.session.parts_due(&timings).is_some_and(|at| now >= at) {
+            // Parts may wait in this page's own backlog.
+            let heard_out = peer.link.as_ref().is_some_and(|link| link.is_open() && link.backlog.is_empty());
+            if heard_out && peer.session.parts_due(&timings).is_some_and(|at| now >= at) {
                 self.refuse(now, id, WireError::Overload { what: "unfinished messages" });
                 continue;
             }
@@ -303,7 +305,7 @@ impl RoomCore {
             }
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             // The link answers pings, so the network works: senders would wait for this peer without end.
-            if peer.session.stalled && peer.is_open() && peer.session.holds_up() {
+            if peer.is_open() && peer.session.holds_up(now, &timings) {
                 self.refuse(now, id, WireError::Stalled);
                 continue;
             }

@@ -146,6 +146,7 @@ impl RoomCore {
             WireError::Version { .. } => DisconnectReason::Version,
             WireError::Lanes => DisconnectReason::Lanes,
             WireError::Overload { .. } => DisconnectReason::Overload,
+            WireError::Stalled => DisconnectReason::Stalled,
             _ => DisconnectReason::Protocol,
         };
         self.misfit(now, id, reason, Some(fault));

@@ -198,7 +198,7 @@ impl Room {
         self.note(Change::Transfer(id));
     }
 
-    /// Whoever joins again begins with no transfers.
+    /// Drops the transfers that the client doesn't know: a room that is joined again begins without any.
     fn prune_transfers(self) {
         if self.transfers.try_with_untracked(Vec::is_empty) != Some(false) {
             return;

@@ -28,6 +28,26 @@ fn what_does_not_move_is_said_to_and_is_delivered_when_it_does() {
     }
 }
 
+/// An outage of any length is no fault of the peer: its queue waits for the link, however full it is.
+#[test]
+fn a_full_queue_outlasts_an_outage() {
+    for seed in 0..20 {
+        let (mut sim, a, b) = Sim::pair(seed);
+        let id = sim.id(b);
+        sim.stall(a, b, 50 * S);
+        sim.stall(b, a, 50 * S);
+        for n in 0..40 {
+            send(&mut sim, a, b, Lane::RELIABLE, &numbered(n, 50_000)).unwrap();
+        }
+        let stalled = |sim: &Sim| sim.was_told(a, |event| *event == Event::Stalled { peer: id });
+        assert!(sim.run_until(45 * S, stalled), "seed {seed}: {:?}", sim.events(a));
+        let all = |sim: &Sim| numbers(sim, b, a).len() == 40;
+        assert!(sim.run_until(180 * S, all), "seed {seed}: {:?}", sim.events(a));
+        let given_up = sim.was_told(a, |event| matches!(event, Event::Undelivered { .. }));
+        assert!(!given_up, "seed {seed}: {:?}", sim.events(a));
+    }
+}
+
 #[test]
 fn who_waits_until_there_is_room_holds_little_and_keeps_the_link_busy() {
     const PIECE: usize = 64 * 1024;

@@ -232,7 +232,7 @@ fn a_member_that_acknowledges_nothing_stops_nobody_s_messages() {
     assert_eq!(missed, [bench.id()]);
     assert_eq!(bench.core.room_for(Some(friend), Lane::RELIABLE), Ok(true));
     bench.keep_alive(Timings::default().stall + Duration::from_secs(1));
-    assert_eq!(bench.reason(), Some(DisconnectReason::Protocol));
+    assert_eq!(bench.reason(), Some(DisconnectReason::Stalled));
     let (id, report) = (bench.id(), bench.core.report(bench.now));
     let fault = report.links.into_iter().find(|link| link.peer == id).unwrap().fault;
     assert_eq!(fault, Some(WireError::Stalled));

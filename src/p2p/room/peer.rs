@@ -146,8 +146,14 @@ impl Peer {
         let link = self.link.as_ref().map(|link| link.deadline(timings));
         let next_try = self.next_try.filter(|_| joined);
         let owes = self.session.owes_by().filter(|_| self.is_open());
-        let parts = self.session.parts_due(timings).filter(|_| self.is_open());
-        [link, next_try, self.evict_at, owes, self.session.stalls_at(timings), parts].into_iter().flatten().min()
+        let stalls = self.session.stalls_at(timings);
+        [link, next_try, self.evict_at, owes, stalls, self.parts_due(timings)].into_iter().flatten().min()
+    }
+
+    /// Returns when an incomplete message is dropped. Not while parts may wait in this page's own backlog.
+    pub(super) fn parts_due(&self, timings: &Timings) -> Option<Time> {
+        let link = self.link.as_ref().filter(|link| link.is_open() && link.backlog.is_empty());
+        link.and_then(|_| self.session.parts_due(timings))
     }
 
     /// Sends a message on a lane; false if too much waits already. On a lane that is not reliable nothing waits.

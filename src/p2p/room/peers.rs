@@ -293,9 +293,7 @@ impl RoomCore {
             if late {
                 peer.session.slept(now);
             }
-            // Parts may wait in this page's own backlog.
-            let heard_out = peer.link.as_ref().is_some_and(|link| link.is_open() && link.backlog.is_empty());
-            if heard_out && peer.session.parts_due(&timings).is_some_and(|at| now >= at) {
+            if peer.parts_due(&timings).is_some_and(|at| now >= at) {
                 self.refuse(now, id, WireError::Overload { what: "unfinished messages" });
                 continue;
             }

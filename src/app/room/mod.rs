@@ -6,6 +6,7 @@ mod call;
 mod chat;
 mod closed;
 mod doctor;
+mod few;
 mod header;
 mod mesh;
 mod names;

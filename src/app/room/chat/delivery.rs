@@ -10,6 +10,7 @@ use converge_p2p::{Event, Lane, PeerId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::room::few::few;
 use crate::words;
 
 /// So many of one's own messages are waited for; of older ones it is not said any more.
@@ -21,6 +22,7 @@ const TOGETHER: Duration = Duration::from_millis(50);
 /// These messages, by the numbers that the receiver of this gave them, have arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
+    #[serde(deserialize_with = "few::<_, _, MAX_WAITING>")]
     ids: Vec<u32>,
 }
 
@@ -138,7 +140,7 @@ impl Deliveries {
         deliveries.seen.on_message(move |seen| {
             let ids = seen.value.ids;
             deliveries.update(|waiting, changed| {
-                for id in ids.into_iter().take(MAX_WAITING) {
+                for id in ids {
                     if let Ok(at) = waiting.binary_search_by(|message| message.id.cmp(&id))
                         && waiting[at].progress.shown(seen.from)
                     {

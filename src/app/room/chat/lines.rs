@@ -310,7 +310,8 @@ mod tests {
             kept.push(line(1, ""));
         }
         assert!(kept.show_more());
-        assert_eq!(kept.shown, 41 + MAX_LINES as u64 + 20);
+        assert_eq!(kept.lines[0].0, 30, "another author's line stays");
+        assert_eq!(kept.shown, kept.lines[1].0 + 20);
     }
 
     #[test]

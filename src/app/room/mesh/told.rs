@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::MOST_DRAWN;
 use crate::platform;
+use crate::room::few::few;
 use crate::room::quality::bars;
 
 const CHANNEL: &str = "mesh";
 
 /// How often they are asked.
 const AGAIN: Duration = Duration::from_secs(3);
+
+/// A list of more links than this is refused: no room has as many members.
+const MOST_TOLD: usize = 1024;
 
 /// The least milliseconds between two answers to a member: a report of all links costs more than a request.
 const ANSWER_MS: u64 = 1000;
@@ -60,7 +64,7 @@ pub(super) type AllTold = Vec<(PeerId, Vec<Told>)>;
 #[serde(rename_all = "snake_case")]
 enum Word {
     Ask,
-    Links(Vec<Told>),
+    Links(#[serde(deserialize_with = "few::<_, _, MOST_TOLD>")] Vec<Told>),
 }
 
 /// Tells whoever asks.

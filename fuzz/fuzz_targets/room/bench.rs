@@ -122,7 +122,7 @@ impl Bench {
     }
 
     pub(crate) fn frame(&mut self, remote: usize, lane: Lane, bytes: Vec<u8>) {
-        self.fed += bytes.len();
+        self.fed += bytes.len() + ENTRY_BYTES;
         self.link_event(remote, LinkEvent::Frame { lane, bytes });
     }
 

@@ -42,6 +42,9 @@ const REMOTES: usize = 3;
 /// A step makes the room hold at most so much beside the bytes that were passed in: a reply, or a word about a file.
 const STEP_BYTES: usize = 2048;
 
+/// The room counts each waiting frame with this much beside its bytes.
+const ENTRY_BYTES: usize = 64;
+
 /// This many wake-ups in a row may ask for another at the same time.
 const SPINS: usize = 100;
 

@@ -105,7 +105,7 @@ impl Driver {
     pub(crate) fn share(&self, source: Source) -> impl Future<Output = Result<StreamId, MediaError>> + use<> {
         let begun = self.may_share(&source).map(|()| {
             let mut inner = self.0.borrow_mut();
-            if !inner.media.is_sharing() {
+            if inner.media.shared.is_empty() && inner.media.asking == 0 {
                 // A member that joins while the browser asks the person counts as new.
                 inner.media.viewers.begin();
             }
@@ -197,7 +197,7 @@ impl Driver {
     pub(crate) fn set_audience(&self, audience: Audience) {
         let announced = {
             let media = &mut self.0.borrow_mut().media;
-            let sharing = media.is_sharing();
+            let sharing = !media.shared.is_empty() || media.asking > 0;
             media.viewers.set_audience(audience, sharing);
             !media.shared.is_empty()
         };
@@ -308,11 +308,6 @@ pub(crate) struct DeviceWatch {
 }
 
 impl Media {
-    /// Returns whether streams are shared, or the browser is asking the person for a device.
-    fn is_sharing(&self) -> bool {
-        !self.shared.is_empty() || self.asking > 0
-    }
-
     fn find(&self, id: StreamId) -> Option<&Shared> {
         self.shared.iter().find(|shared| shared.announced.id == id)
     }
@@ -573,8 +568,7 @@ impl Inner {
         match event {
             Event::PeerJoined { peer } => {
                 let now = self.now();
-                let sharing = self.media.is_sharing();
-                self.media.viewers.joined(now, *peer, sharing);
+                self.media.viewers.joined(now, *peer);
                 self.events.push_back(Event::ViewersChanged);
             }
             Event::PeerConnected { peer } | Event::PeerDisconnected { peer, .. } => {

@@ -36,8 +36,6 @@ struct Member {
     arrival: Option<u64>,
     /// A link to it has opened since it arrived.
     met: bool,
-    /// It arrived while streams went to approved members only: the next beginning doesn't change that.
-    late: bool,
 }
 
 /// The members, and which of them have one of the [`MAX_VIEWERS`] places.
@@ -65,20 +63,16 @@ impl Viewers {
     /// Sets the audience. Members that get the streams now keep them.
     pub(crate) fn set_audience(&mut self, audience: Audience, sharing: bool) {
         if self.audience == Audience::Everyone && audience == Audience::Approved && sharing {
-            for (_, member) in self.members.iter_mut() {
-                member.late = false;
-            }
             self.begin();
         }
         self.audience = audience;
         self.fill();
     }
 
-    /// Begins sharing: the members in the room now count as present. Not those that wait for approval since an earlier
-    /// beginning: a device turned off and on again approves nobody.
+    /// Begins sharing: the members in the room now count as present.
     pub(crate) fn begin(&mut self) {
         for (_, member) in self.members.iter_mut() {
-            if member.standing == Standing::New && member.arrival.is_some() && !member.late {
+            if member.standing == Standing::New && member.arrival.is_some() {
                 member.standing = Standing::Present;
             }
         }
@@ -99,16 +93,15 @@ impl Viewers {
         }
     }
 
-    /// Adds a member that joined the room. `sharing`: streams are shared, or about to be.
-    pub(crate) fn joined(&mut self, now: Time, peer: PeerId, sharing: bool) {
+    /// Adds a member that joined the room.
+    pub(crate) fn joined(&mut self, now: Time, peer: PeerId) {
         self.expire(now);
-        let late = sharing && self.audience == Audience::Approved;
         self.arrivals += 1;
         let arrival = Some(self.arrivals);
         match self.members.get_mut(&peer) {
             Some(member) => member.arrival = arrival,
             None => {
-                self.members.insert(peer, Member { standing: Standing::New, arrival, met: false, late });
+                self.members.insert(peer, Member { standing: Standing::New, arrival, met: false });
             }
         }
     }
@@ -241,7 +234,7 @@ mod tests {
 
     fn meet(viewers: &mut Viewers, peers: impl IntoIterator<Item = u8>) {
         for number in peers {
-            viewers.joined(at(0), peer(number), false);
+            viewers.joined(at(0), peer(number));
             viewers.connected(peer(number));
         }
     }
@@ -289,7 +282,7 @@ mod tests {
     #[test]
     fn a_member_that_was_there_when_sharing_began_is_no_newcomer_unless_it_was_denied() {
         let mut viewers = approved([]);
-        viewers.joined(at(0), peer(1), false);
+        viewers.joined(at(0), peer(1));
         meet(&mut viewers, [2, 3]);
         viewers.deny(peer(3));
         viewers.begin();
@@ -324,19 +317,19 @@ mod tests {
         for reloaded in [1, 2] {
             viewers.left(at(10), peer(reloaded));
             assert_eq!(viewers.state(peer(reloaded)), None);
-            viewers.joined(at(11), peer(reloaded), false);
+            viewers.joined(at(11), peer(reloaded));
             viewers.connected(peer(reloaded));
             assert_eq!(viewers.state(peer(reloaded)), Some(Viewing));
         }
         viewers.left(at(20), peer(2));
-        viewers.joined(at(81), peer(2), false);
+        viewers.joined(at(81), peer(2));
         viewers.connected(peer(2));
         assert_eq!(viewers.state(peer(2)), Some(Waiting));
         // It left twice: the first absence's end must not forget the second.
         viewers.left(at(90), peer(1));
-        viewers.joined(at(100), peer(1), false);
+        viewers.joined(at(100), peer(1));
         viewers.left(at(140), peer(1));
-        viewers.joined(at(160), peer(1), false);
+        viewers.joined(at(160), peer(1));
         viewers.connected(peer(1));
         assert_eq!(viewers.state(peer(1)), Some(Viewing));
         viewers.reset();
@@ -356,7 +349,7 @@ mod tests {
             viewers.left(at(0), peer(number));
         }
         assert_eq!((viewers.members.len(), viewers.away.len()), (MAX_AWAY, MAX_AWAY));
-        viewers.joined(at(100), peer(0), false);
+        viewers.joined(at(100), peer(0));
         assert_eq!((viewers.members.len(), viewers.away.len()), (1, 0));
     }
 
@@ -371,29 +364,6 @@ mod tests {
         // A reconnect takes none either.
         viewers.connected(peer(1));
         assert_eq!(places(&viewers)[..2], [1, 2]);
-    }
-
-    #[test]
-    fn a_device_turned_off_and_on_approves_nobody() {
-        let mut viewers = Viewers::default();
-        viewers.set_audience(Audience::Approved, false);
-        viewers.joined(at(0), peer(1), false);
-        viewers.begin();
-        viewers.joined(at(1), peer(2), true);
-        for number in 1..=2 {
-            viewers.connected(peer(number));
-        }
-        viewers.begin();
-        assert_eq!([1, 2].map(|number| viewers.state(peer(number))), [Some(Viewing), Some(Waiting)]);
-        // A member that joins while nothing is shared is there when sharing begins.
-        viewers.joined(at(2), peer(3), false);
-        viewers.connected(peer(3));
-        viewers.begin();
-        assert_eq!(viewers.state(peer(3)), Some(Viewing));
-        // Members that get the streams by another audience keep them.
-        viewers.set_audience(Audience::Everyone, true);
-        viewers.set_audience(Audience::Approved, true);
-        assert_eq!(viewers.state(peer(2)), Some(Viewing));
     }
 
     #[test]

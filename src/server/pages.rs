@@ -86,6 +86,8 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, site: Site
         })
         .with_state(options.clone())
         .layer(map_response(shaped))
+        .layer(CompressionLayer::new())
+        .layer(map_response(collected))
         .layer(from_fn_with_state(rendered, budgeted));
     let worker =
         Router::new().route_service("/sw.js", ServeFile::new(root.join("sw.js"))).layer(map_response(service_worker));
@@ -95,7 +97,8 @@ pub(super) fn router(options: LeptosOptions, signalling: &Signalling, site: Site
         .route("/healthz", get(|| async { "ok" }))
         .route("/r", get(open_room))
         .merge(signalling.router())
-        .merge(pages.fallback_service(files).layer(CompressionLayer::new()));
+        // Files are compressed when they are built, and never here: anybody may ask for large ones.
+        .merge(pages.fallback_service(files));
     guarded(routes.layer(from_fn(one_address)), site)
 }
 
@@ -174,6 +177,18 @@ async fn shaped(response: Response) -> Response {
     }
 }
 
+/// Collects a compressed page within its turn: an encoder takes a megabyte, for as long as a client reads slowly.
+async fn collected(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, usize::MAX).await {
+        Ok(page) => Response::from_parts(parts, Body::from(page)),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be compressed");
+            sorry()
+        }
+    }
+}
+
 /// The worker may fetch from this site, and is asked for anew each time.
 async fn service_worker(mut response: Response) -> Response {
     let headers = response.headers_mut();
@@ -241,7 +256,8 @@ mod tests {
             std::fs::create_dir_all(site.join("pkg")).unwrap();
             std::fs::write(site.join("pkg/converge.abc.js"), "export {}").unwrap();
             std::fs::write(site.join("sw.js"), "// nothing").unwrap();
-            std::fs::write(site.join("robots.txt"), "User-agent: *").unwrap();
+            std::fs::write(site.join("pkg/converge.abc.js.gz"), "pressed".repeat(1000)).unwrap();
+            std::fs::write(site.join("robots.txt"), "User-agent: *".repeat(1000)).unwrap();
             let options = LeptosOptions::builder()
                 .output_name("converge")
                 .site_root(site.to_string_lossy().into_owned())
@@ -525,6 +541,16 @@ mod tests {
         for coding in ["br", "gzip"] {
             let (_, headers, _) = get_with("/", &[("accept-encoding", coding)], false).await;
             assert_eq!(text(&headers, "content-encoding"), coding);
+        }
+    }
+
+    #[tokio::test]
+    async fn files_are_not_compressed_again() {
+        // The second is the compressed form of a file, by another spelling of its folder.
+        for path in ["/robots.txt", "/%70kg/converge.abc.js.gz"] {
+            let (status, headers, _) = get_with(path, &[("accept-encoding", "br, gzip")], false).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert_eq!(headers.get("content-encoding"), None, "{path}");
         }
     }
 

@@ -54,7 +54,7 @@ mod tests {
             |text: &str| serde_json::from_str::<List>(text).map(|list| list.items).map_err(|error| error.column());
         assert_eq!(read(r#"{"items":[]}"#), Ok(vec![]));
         assert_eq!(read(r#"{"items":[1,2,3]}"#), Ok(vec![1, 2, 3]));
-        // What follows is no JSON, and never read.
+        // The rest is no JSON: the decoder fails before it reads that.
         assert_eq!(read(r#"{"items":[1,2,3,4,?]}"#), Err(18));
     }
 }

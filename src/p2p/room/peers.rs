@@ -98,7 +98,7 @@ impl RoomCore {
         }
     }
 
-    /// The server passes on a member's goodbye. What the member said on its link before may still be under way.
+    /// The server passes on a member's goodbye. Its last frames on the link may still be in flight.
     pub(super) fn farewell(&mut self, now: Time, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if !peer.is_open() {

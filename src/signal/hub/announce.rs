@@ -31,7 +31,7 @@ impl Hub {
             News::Joined(_) => (&mut topic.introducing, &mut self.introductions),
             News::Left(..) | News::Visited(..) => (&mut topic.ticking, &mut self.ticks),
         };
-        // What need not wait takes along what does.
+        // News that is sent at once takes the waiting news along.
         if !wait.is_zero() && !std::mem::replace(due, true) {
             queue.push_back((now + wait, *topic_hash));
         }
